@@ -1,0 +1,21 @@
+using System.CommandLine;
+
+namespace Holdfast.Cli;
+
+internal static class Program
+{
+    private static async Task<int> Main(string[] args)
+    {
+        var root = new RootCommand("Keeps WebSockets connected on Kubernetes.");
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var error in parsed.Errors)
+                await Console.Error.WriteLineAsync("holdfast: " + error.Message);
+            return ExitCodes.BadUsage;
+        }
+
+        // Null: no signal is caught for us, so a drain is never cut at the default of two seconds.
+        return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
+    }
+}
