@@ -1,0 +1,117 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Holdfast.Relay.Interop;
+
+/// <summary>What epoll reports of a descriptor; the kernel's bits.</summary>
+[Flags]
+public enum EpollEvents : uint
+{
+    None = 0,
+    In = 0x001,
+    Out = 0x004,
+    Error = 0x008,
+    HangUp = 0x010,
+    ReadHangUp = 0x2000,
+    EdgeTriggered = 1u << 31,
+}
+
+/// <summary>
+/// One epoll instance with its event array. Owned by one thread, but for <see cref="Dispose"/> after that thread has ended.
+/// Sockets are registered once, edge-triggered, for everything: no epoll_ctl follows in a connection's life.
+/// </summary>
+public sealed unsafe class Epoll : IDisposable
+{
+    // struct epoll_event is packed on x64 (12 bytes, data at 4) and aligned elsewhere (16 bytes, data at 8).
+    private static readonly int Stride = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
+    private static readonly int DataOffset = Stride - 8;
+
+    private const int CloExec = 0x80000, Add = 1, Delete = 2;
+    private readonly byte* _events;
+    private readonly int _capacity;
+    private int _fd;
+
+    public Epoll(int capacity)
+    {
+        _capacity = capacity;
+        _events = (byte*)NativeMemory.AllocZeroed((nuint)(capacity * Stride));
+        _fd = Libc.epoll_create1(CloExec);
+        if (_fd < 0)
+            throw new InvalidOperationException("epoll_create1 failed with errno " + Marshal.GetLastSystemError());
+    }
+
+    /// <summary>0 or a negated errno.</summary>
+    public int Register(int fd, EpollEvents events, ulong data)
+    {
+        var item = stackalloc byte[16];
+        Unsafe.WriteUnaligned(item, (uint)events);
+        Unsafe.WriteUnaligned(item + DataOffset, data);
+        return Libc.epoll_ctl(_fd, Add, fd, item) == 0 ? 0 : -Marshal.GetLastSystemError();
+    }
+
+    /// <summary>
+    /// Needed only before a descriptor lives on elsewhere: closing the last descriptor of a socket unregisters it, but a shared
+    /// description would be reported for ever.
+    /// </summary>
+    public void Unregister(int fd) => _ = Libc.epoll_ctl(_fd, Delete, fd, null);
+
+    /// <summary>Events waiting (0 at the time-out, in milliseconds; -1 waits without end). Read them with <see cref="Get"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int Wait(int timeoutMs)
+    {
+        var n = Libc.epoll_wait(_fd, _events, _capacity, timeoutMs);
+        return n >= 0 ? n : OnWaitFailed();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public EpollEvents Get(int index, out ulong data)
+    {
+        var item = _events + (index * Stride);
+        data = Unsafe.ReadUnaligned<ulong>(item + DataOffset);
+        return (EpollEvents)Unsafe.ReadUnaligned<uint>(item);
+    }
+
+    public void Dispose()
+    {
+        if (_fd < 0)
+            return;
+        _ = Libc.close(_fd);
+        _fd = -1;
+        NativeMemory.Free(_events);
+    }
+
+    private static int OnWaitFailed()
+    {
+        var errno = Marshal.GetLastSystemError();
+        return errno == (int)Errno.Interrupted ? 0 : throw new InvalidOperationException("epoll_wait failed with errno " + errno);
+    }
+}
+
+/// <summary>An eventfd: any thread may <see cref="Signal"/>; the loop that registered it is woken and calls <see cref="Clear"/>.</summary>
+public sealed unsafe class WakeUp : IDisposable
+{
+    private const int CloExec = 0x80000, NonBlock = 0x800;
+
+    public WakeUp()
+    {
+        Fd = Libc.eventfd(0, CloExec | NonBlock);
+        if (Fd < 0)
+            throw new InvalidOperationException("eventfd failed with errno " + Marshal.GetLastSystemError());
+    }
+
+    public int Fd { get; }
+
+    public void Signal()
+    {
+        var one = 1ul;
+        _ = Libc.write(Fd, (byte*)&one, 8);
+    }
+
+    public void Clear()
+    {
+        var value = 0ul;
+        _ = Libc.read(Fd, (byte*)&value, 8);
+    }
+
+    public void Dispose() => _ = Libc.close(Fd);
+}

@@ -1,0 +1,25 @@
+namespace Holdfast.Relay.Interop;
+
+/// <summary>The errno values that decide something, with Linux's numbers (the same on x64 and arm64).</summary>
+public enum Errno
+{
+    None = 0,
+    Interrupted = 4,
+    Again = 11,
+    TooManyOpenFilesInSystem = 23,
+    TooManyOpenFiles = 24,
+    BrokenPipe = 32,
+    ConnectionAborted = 103,
+    ConnectionReset = 104,
+    NoBufferSpace = 105,
+    TimedOut = 110,
+    ConnectionRefused = 111,
+    HostUnreachable = 113,
+    AlreadyInProgress = 114,
+    InProgress = 115,
+    OutOfMemory = 12,
+    AddressInUse = 98,
+    CannotAssignAddress = 99,
+    AccessDenied = 13,
+    Protocol = 71,
+}

@@ -1,0 +1,61 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Holdfast.Relay.Interop;
+
+/// <summary>A sockaddr_in or sockaddr_in6 by value (28 bytes), so that addresses live in plain pair state.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 28)]
+public struct NativeAddress : IEquatable<NativeAddress>
+{
+    internal const int FamilyV4 = 2, FamilyV6 = 10;
+
+    // Written by the kernel and by From, as bytes.
+    private readonly ulong _a, _b, _c;
+    private readonly uint _d;
+
+    public readonly int Family => (int)(ushort)_a;
+
+    public readonly bool IsEmpty => Family == 0;
+
+    internal readonly uint Length => Family == FamilyV6 ? 28u : 16u;
+
+    internal readonly bool IsAnyV6 => Family == FamilyV6 && ToEndPoint().Address.Equals(IPAddress.IPv6Any);
+
+    public static NativeAddress From(IPEndPoint endPoint)
+    {
+        NativeAddress address = default;
+        var bytes = MemoryMarshal.AsBytes(new Span<NativeAddress>(ref address));
+        var v6 = endPoint.AddressFamily == AddressFamily.InterNetworkV6;
+        MemoryMarshal.Write(bytes, (ushort)(v6 ? FamilyV6 : FamilyV4));
+        bytes[2] = (byte)(endPoint.Port >> 8);
+        bytes[3] = (byte)endPoint.Port;
+        endPoint.Address.TryWriteBytes(bytes[(v6 ? 8 : 4)..], out _);
+        if (v6)
+            MemoryMarshal.Write(bytes[24..], (uint)endPoint.Address.ScopeId);
+        return address;
+    }
+
+    /// <summary>Allocates; for logs and the admin API. A v4 address mapped into v6 comes back as v4.</summary>
+    public readonly IPEndPoint ToEndPoint()
+    {
+        var bytes = MemoryMarshal.AsBytes(new ReadOnlySpan<NativeAddress>(in this));
+        var port = (bytes[2] << 8) | bytes[3];
+        if (Family != FamilyV6)
+            return new IPEndPoint(new IPAddress(bytes.Slice(4, 4)), port);
+        var address = new IPAddress(bytes.Slice(8, 16), MemoryMarshal.Read<uint>(bytes[24..]));
+        return new IPEndPoint(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address, port);
+    }
+
+    public readonly bool Equals(NativeAddress other) => _a == other._a && _b == other._b && _c == other._c && _d == other._d;
+
+    public override readonly bool Equals(object? obj) => obj is NativeAddress other && Equals(other);
+
+    public override readonly int GetHashCode() => HashCode.Combine(_a, _b, _c, _d);
+
+    public override readonly string ToString() => IsEmpty ? "" : ToEndPoint().ToString();
+
+    public static bool operator ==(NativeAddress left, NativeAddress right) => left.Equals(right);
+
+    public static bool operator !=(NativeAddress left, NativeAddress right) => !left.Equals(right);
+}
