@@ -1,0 +1,60 @@
+namespace Holdfast.Api.Configuration;
+
+/// <summary>A named set of endpoints that serve the same application.</summary>
+public sealed record BackendOptions
+{
+    /// <summary>Unique; letters, digits, '-', '_' and '.', at most 253. Appears in logs and metrics.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>At least one, without duplicates, in the file's order.</summary>
+    public required IReadOnlyList<EndpointAddress> Endpoints { get; init; }
+
+    /// <summary>Default least connections: connections live long, so counting them is the only policy that evens out after a roll (as HAProxy advises for long sessions).</summary>
+    public LoadBalancingPolicy LoadBalancing { get; init; } = LoadBalancingPolicy.LeastConnections;
+
+    /// <summary>
+    /// For how long an endpoint that became Ready takes a linearly growing share of new handshakes; 0: at once. Default 10 s: a new pod
+    /// would otherwise win every pick of least connections while its caches are cold (Envoy and HAProxy have the same, off by default).
+    /// </summary>
+    public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(10);
+
+    public KeepAliveOptions KeepAlive { get; init; } = new();
+
+    /// <summary>
+    /// Bytes kept per direction while a side is slow; over it the slow side's connection ends. Default 1 MiB (as Envoy's
+    /// per_connection_buffer_limit_bytes); 4 KiB to 1 GiB.
+    /// </summary>
+    public int Spill { get; init; } = 1024 * 1024;
+}
+
+/// <summary>How a new handshake picks among the endpoints that may take it.</summary>
+public enum LoadBalancingPolicy
+{
+    /// <summary>The fewest connections; ties at random.</summary>
+    LeastConnections,
+
+    /// <summary>The less loaded of two picked at random (Mitzenmacher 2001).</summary>
+    PowerOfTwoChoices,
+
+    /// <summary>Each in turn.</summary>
+    RoundRobin,
+
+    /// <summary>Any, uniformly.</summary>
+    Random,
+}
+
+/// <summary>Pings and idleness, on both legs of every pair of a backend.</summary>
+public sealed record KeepAliveOptions
+{
+    /// <summary>
+    /// Silence on a leg after which it is pinged; 0: never. Default 30 s: under half of the 60 s that nginx and AWS's ALB allow an idle
+    /// connection.
+    /// </summary>
+    public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a pong may take before the leg counts as dead. Default 20 s (as the Node and Python WebSocket libraries' ping time-outs). More than 0.</summary>
+    public TimeSpan PongTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Time without a message in either direction after which the pair is closed; 0, the default: never, because pings already find dead peers.</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.Zero;
+}
