@@ -1,0 +1,48 @@
+namespace Holdfast.Relay.Buffers;
+
+/// <summary>A growing byte array for heads in the making. Keeps its array over <see cref="Clear"/> unless a large head made it large. One thread.</summary>
+public sealed class ByteBuffer
+{
+    private const int Keep = 4096;
+    private byte[] _bytes = [];
+
+    public int Length { get; private set; }
+
+    public ReadOnlySpan<byte> Bytes => _bytes.AsSpan(0, Length);
+
+    public void Append(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(Reserve(bytes.Length));
+        Length += bytes.Length;
+    }
+
+    public void Append(byte value)
+    {
+        Reserve(1)[0] = value;
+        Length++;
+    }
+
+    /// <summary>Room for at least <paramref name="count"/> bytes after the content; tell how many were used with <see cref="Advance"/>.</summary>
+    public Span<byte> Reserve(int count)
+    {
+        if (_bytes.Length - Length < count)
+            Array.Resize(ref _bytes, Math.Max(Math.Max(512, _bytes.Length * 2), Length + count));
+        return _bytes.AsSpan(Length);
+    }
+
+    public void Advance(int count) => Length += count;
+
+    /// <summary>Forgets the first bytes.</summary>
+    public void RemoveFirst(int count)
+    {
+        Bytes[count..].CopyTo(_bytes);
+        Length -= count;
+    }
+
+    public void Clear()
+    {
+        Length = 0;
+        if (_bytes.Length > Keep)
+            _bytes = [];
+    }
+}

@@ -1,0 +1,32 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+
+namespace Holdfast.Relay.EventLoop;
+
+/// <summary>Unpredictable numbers for mask keys, ping tags and connection ids (RFC 6455 5.3), drawn from the system's source in blocks. One thread.</summary>
+internal sealed class LoopRandom
+{
+    private readonly byte[] _block = new byte[4096];
+    private int _used;
+
+    public LoopRandom() => _used = _block.Length;
+
+    public uint NextUInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Take(sizeof(uint)));
+
+    public ulong NextUInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(sizeof(ulong)));
+
+    public UInt128 NextUInt128() => BinaryPrimitives.ReadUInt128LittleEndian(Take(16));
+
+    private ReadOnlySpan<byte> Take(int count)
+    {
+        if (_used + count > _block.Length)
+        {
+            RandomNumberGenerator.Fill(_block);
+            _used = 0;
+        }
+
+        var bytes = _block.AsSpan(_used, count);
+        _used += count;
+        return bytes;
+    }
+}

@@ -1,0 +1,88 @@
+using Holdfast.Relay.Buffers;
+using Holdfast.Relay.Interop;
+using Holdfast.Relay.Pairs;
+
+namespace Holdfast.Relay.Handshakes;
+
+/// <summary>One handshake in flight. Pooled per loop and used on its thread only; the policy may keep its own state in <see cref="PolicyState"/>.</summary>
+public sealed class Handshake
+{
+    internal int Index;
+    internal int PairIndex = -1;
+    internal int UpstreamSent;
+
+    /// <summary>When the handshake as a whole must be done, on the loop's clock; 0 before the first dial.</summary>
+    internal long Deadline;
+
+    internal ByteBuffer Received { get; } = new();
+
+    internal ByteBuffer Early { get; } = new();
+
+    internal ByteBuffer ResponseReceived { get; } = new();
+
+    public NativeAddress Client { get; internal set; }
+
+    public int ListenerId { get; internal set; }
+
+    /// <summary>Loop time in milliseconds at the accept.</summary>
+    public long AcceptedAt { get; internal set; }
+
+    /// <summary>The loop's time now.</summary>
+    public long Now { get; internal set; }
+
+    /// <summary>128 random bits, fresh for each handshake.</summary>
+    public UInt128 Id { get; internal set; }
+
+    /// <summary>Dials so far, retries included.</summary>
+    public int Attempts { get; internal set; }
+
+    // --- Set by the policy ---
+    public NativeAddress Target { get; set; }
+
+    /// <summary>Milliseconds for each connect, and from the first dial to the 101.</summary>
+    public int ConnectTimeout { get; set; } = 5000;
+
+    public int HandshakeTimeout { get; set; } = 10000;
+
+    /// <summary>The request head for the endpoint; kept over retries until the policy clears it.</summary>
+    public ByteBuffer UpstreamRequest { get; } = new();
+
+    /// <summary>Bytes for the client: the 101, or a refusal.</summary>
+    public ByteBuffer Response { get; } = new();
+
+    public PairSettings Settings { get; set; }
+
+    /// <summary>Of the frames to come, by the extensions of the 101.</summary>
+    public Wire.WebSocket.ReservedBits ReservedBits { get; set; }
+
+    public PathBytes Path { get; set; }
+
+    /// <summary>For RelayRefusal: how the answer's body ends. Length counts from after the head.</summary>
+    public ResponseBody Body { get; set; }
+
+    public object? PolicyState { get; set; }
+
+    internal void Reset()
+    {
+        PairIndex = -1;
+        UpstreamSent = 0;
+        Deadline = 0;
+        Received.Clear();
+        Early.Clear();
+        ResponseReceived.Clear();
+        UpstreamRequest.Clear();
+        Response.Clear();
+        Client = default;
+        Id = default;
+        Attempts = 0;
+        Target = default;
+        Settings = default;
+        ReservedBits = default;
+        Path = default;
+        Body = default;
+        PolicyState = null;
+    }
+}
+
+/// <summary>How a relayed answer's body ends.</summary>
+public readonly record struct ResponseBody(BodyFraming Framing, long Length = 0);

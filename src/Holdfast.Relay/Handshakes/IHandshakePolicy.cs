@@ -1,0 +1,89 @@
+using Holdfast.Relay.Interop;
+using Holdfast.Relay.Pairs;
+
+namespace Holdfast.Relay.Handshakes;
+
+/// <summary>What the loop does next with a handshake.</summary>
+public enum HandshakeStep
+{
+    /// <summary>Connect to <see cref="Handshake.Target"/> and send <see cref="Handshake.UpstreamRequest"/>.</summary>
+    Dial,
+
+    /// <summary>Send <see cref="Handshake.Response"/> to the client and close.</summary>
+    Refuse,
+
+    /// <summary>Not for the relay: give the socket and what was read to <see cref="IHandshakePolicy.HandOff"/>.</summary>
+    HandOff,
+
+    /// <summary>The endpoint agreed: send <see cref="Handshake.Response"/> (the 101) and relay frames by <see cref="Handshake.Settings"/>.</summary>
+    Upgrade,
+
+    /// <summary>The endpoint's own answer: send <see cref="Handshake.Response"/>, then its body as <see cref="Handshake.Body"/> says, and close.</summary>
+    RelayRefusal,
+
+    /// <summary>An informational answer came (1xx but 101): the next head is the one that counts.</summary>
+    AwaitNext,
+}
+
+/// <summary>Why an attempt to reach an endpoint failed before any usable response head.</summary>
+public enum DialFailure
+{
+    Refused,
+    Unreachable,
+    ConnectTimeout,
+    Reset,
+    ResponseTimeout,
+    MalformedResponse,
+
+    /// <summary>This process has no descriptor or memory left: says nothing of the endpoint.</summary>
+    LocalResources,
+
+    /// <summary>The address was never resolved, or cannot be used.</summary>
+    NoAddress,
+}
+
+/// <summary>What was wrong before there was a request to judge.</summary>
+public enum RequestFault
+{
+    /// <summary>No complete head within the time.</summary>
+    HeadTimeout,
+    HeadTooLarge,
+}
+
+/// <summary>How a handshake that did not become a pair ended.</summary>
+public enum HandshakeEnd
+{
+    /// <summary>The policy's refusal, or the endpoint's, was sent.</summary>
+    Refused,
+    ClientGone,
+    Shutdown,
+}
+
+/// <summary>
+/// Decides handshakes. One instance per loop, called on that loop's thread only; must not block. Each handshake that reached
+/// <see cref="OnRequest"/> ends with exactly one of <see cref="HandOff"/>, <see cref="OnEstablished"/> and <see cref="OnHandshakeEnded"/>;
+/// each established pair with one <see cref="OnPairEnded"/>.
+/// </summary>
+public interface IHandshakePolicy
+{
+    /// <summary>A whole request head, its last CRLF CRLF included. Dial, Refuse or HandOff. The span is valid during the call.</summary>
+    HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head);
+
+    /// <summary>Fills <see cref="Handshake.Response"/> for a request that never came whole; the outcome counts as a refusal.</summary>
+    void OnRequestFault(Handshake handshake, RequestFault fault);
+
+    /// <summary>Dial (with a new target) or Refuse.</summary>
+    HandshakeStep OnDialFailed(Handshake handshake, DialFailure failure);
+
+    /// <summary>A whole response head. Upgrade, RelayRefusal, AwaitNext, Dial or Refuse. The span is valid during the call.</summary>
+    HandshakeStep OnResponse(Handshake handshake, ReadOnlySpan<byte> head);
+
+    /// <summary>Takes the socket and the bytes already read. False: not taken, the caller refuses by <see cref="Handshake.Response"/>.</summary>
+    bool HandOff(Handshake handshake, int fd, ReadOnlySpan<byte> received);
+
+    void OnEstablished(Handshake handshake);
+
+    void OnHandshakeEnded(Handshake handshake, HandshakeEnd end);
+
+    void OnPairEnded(in PairEnd end);
+}
