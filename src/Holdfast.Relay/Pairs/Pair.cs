@@ -73,6 +73,9 @@ internal enum LegFlags : ushort
 
     /// <summary>Not read, because the other leg is slow.</summary>
     Paused = 1 << 12,
+
+    /// <summary>A send failed: nothing more goes out, but what the peer said before is read to its end.</summary>
+    WriteFailed = 1 << 13,
 }
 
 /// <summary>

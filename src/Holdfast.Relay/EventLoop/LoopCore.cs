@@ -1,0 +1,127 @@
+using Holdfast.Relay.Interop;
+using Holdfast.Relay.Pairs;
+using Holdfast.Relay.Timers;
+
+namespace Holdfast.Relay.EventLoop;
+
+/// <summary>What the parts of one loop share. Touched by that loop's thread only, but for what says otherwise.</summary>
+internal sealed class LoopCore : IDisposable
+{
+    /// <summary>Bytes read from a socket at once. 64 KiB takes a 16 KiB message whole and stays in the second-level cache.</summary>
+    public const int ReadSize = 64 * 1024;
+
+    /// <summary>Room before the read bytes, where held bytes are put back in front of them.</summary>
+    public const int Headroom = 256;
+
+    private readonly Queue<ulong> _ready = new();
+    private EndpointTraffic[] _traffic = new EndpointTraffic[64];
+    private int _lastGeneration;
+    private int _established;
+
+    public LoopCore(LoopClock clock, int capacity)
+    {
+        Clock = clock;
+        Now = clock.Milliseconds;
+        Pairs = new NativeSlab<Pair>(capacity);
+        Timers = new TimerWheel(Pairs, Now);
+    }
+
+    public LoopClock Clock { get; }
+
+    /// <summary>The loop's time: read once per wake-up.</summary>
+    public long Now { get; set; }
+
+    public Epoll Epoll { get; } = new(256);
+
+    public LoopRandom Random { get; } = new();
+
+    public NativeSlab<Pair> Pairs { get; }
+
+    public TimerWheel Timers { get; }
+
+    /// <summary>The one read buffer of the loop; its content is valid until the next read.</summary>
+    public byte[] Buffer { get; } = GC.AllocateUninitializedArray<byte>(Headroom + ReadSize, pinned: true);
+
+    /// <summary>Established pairs; any thread may read it.</summary>
+    public int Established => Volatile.Read(ref _established);
+
+    /// <summary>By endpoint id. Any thread may read what it finds there; the loop alone writes and grows it.</summary>
+    public EndpointTraffic[] Traffic => Volatile.Read(ref _traffic);
+
+    /// <summary>Legs with more to read whose turn was over: (generation, index, side) as in epoll's data.</summary>
+    public Queue<ulong> Ready => _ready;
+
+    public static ulong Token(int generation, int index, Side side) => ((ulong)(uint)generation << 32) | ((uint)index << 1) | (uint)side;
+
+    /// <summary>A zeroed pair with no sockets, or -1 when the table is full.</summary>
+    public int Rent()
+    {
+        var index = Pairs.Rent();
+        if (index < 0)
+            return -1;
+        ref var pair = ref Pairs[index];
+        pair.Down.Fd = pair.Up.Fd = -1;
+        pair.HandshakeIndex = -1;
+        // 0 marks what is no pair in epoll's data; a stale event never fits a later pair in the same place.
+        pair.Generation = _lastGeneration = _lastGeneration == int.MaxValue ? 1 : _lastGeneration + 1;
+        return index;
+    }
+
+    public void Free(int index)
+    {
+        ref var pair = ref Pairs[index];
+        Timers.Disarm(index);
+        for (var side = 0; side < 2; side++)
+        {
+            ref var leg = ref pair.Legs[side];
+            if (leg.Fd >= 0)
+                Sys.Close(leg.Fd);
+            leg.Fd = -1;
+            leg.Spill.Release();
+            leg.Held.Release();
+        }
+
+        pair.State = PairState.Free;
+        pair.Generation = 0;
+        Pairs.Return(index);
+    }
+
+    /// <summary>Registers a leg's socket for its whole life: edge-triggered, both directions.</summary>
+    public bool Register(int index, Side side)
+    {
+        ref var pair = ref Pairs[index];
+        const EpollEvents All = EpollEvents.In | EpollEvents.Out | EpollEvents.ReadHangUp | EpollEvents.EdgeTriggered;
+        return Epoll.Register(pair.Legs[(int)side].Fd, All, Token(pair.Generation, index, side)) == 0;
+    }
+
+    public void Enqueue(int index, Side side)
+    {
+        ref var pair = ref Pairs[index];
+        ref var leg = ref pair.Legs[(int)side];
+        if (leg.Has(LegFlags.Queued))
+            return;
+        leg.Flags |= LegFlags.Queued;
+        _ready.Enqueue(Token(pair.Generation, index, side));
+    }
+
+    public void CountEstablished(int delta) => Volatile.Write(ref _established, _established + delta);
+
+    /// <summary>The counters of an endpoint; grows the table, which happens when endpoints come, not with messages.</summary>
+    public ref EndpointTraffic TrafficOf(int endpointId)
+    {
+        if ((uint)endpointId >= (uint)_traffic.Length)
+        {
+            var grown = new EndpointTraffic[Math.Max(endpointId + 1, _traffic.Length * 2)];
+            _traffic.CopyTo(grown, 0);
+            Volatile.Write(ref _traffic, grown);
+        }
+
+        return ref _traffic[endpointId];
+    }
+
+    public void Dispose()
+    {
+        Epoll.Dispose();
+        Pairs.Dispose();
+    }
+}

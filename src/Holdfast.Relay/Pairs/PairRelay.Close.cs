@@ -1,0 +1,317 @@
+using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Interop;
+using Holdfast.Wire.WebSocket;
+
+namespace Holdfast.Relay.Pairs;
+
+/// <summary>
+/// How pairs end. In order: a Close frame is relayed each way, then a FIN each way. Otherwise the first cause is recorded, each leg still
+/// there is told with a Close frame at its next frame boundary and a FIN, and what a peer still says is read and dropped, so that it sees
+/// our Close and no reset. A leg in the middle of a frame that can never be finished is reset.
+/// </summary>
+internal sealed partial class PairRelay
+{
+    /// <summary>How long an end in order may take (RFC 6455 7.1.1 leaves it open; browsers wait 2 to 10 s).</summary>
+    internal const int CloseTimeout = 5_000;
+
+    /// <summary>How long an endpoint may say nothing after the client has ended its side without a Close frame.</summary>
+    internal const int HalfCloseTimeout = 30_000;
+
+    /// <summary>The gateway ends an established pair. Codes of 0 send no Close frame. False: the pair is gone already.</summary>
+    public bool Close(int index, EndReason reason, EndSide endSide, CloseCode downstream, CloseCode upstream)
+    {
+        ref var pair = ref _core.Pairs[index];
+        if (pair.State != PairState.Relaying)
+            return true;
+        _ = SetEnd(ref pair, reason, endSide);
+        pair.State = PairState.Closing;
+        pair.Deadline = _core.Now + CloseTimeout;
+        pair.DownstreamCode = (ushort)downstream;
+        pair.UpstreamCode = (ushort)upstream;
+        SendClose(index, ref pair, Side.Downstream);
+        SendClose(index, ref pair, Side.Upstream);
+        return Drop(index, ref pair);
+    }
+
+    /// <summary>Ends a pair that never relayed a frame: what was written is flushed, then FIN, then a bounded wait for the client's.</summary>
+    public bool CloseRefused(int index, int timeoutMs)
+    {
+        ref var pair = ref _core.Pairs[index];
+        pair.State = PairState.Closing;
+        pair.Deadline = _core.Now + timeoutMs;
+        DropLeg(ref pair, Side.Upstream, abort: false);
+        pair.Down.Flags |= LegFlags.Readable;
+        return WantFin(index, ref pair, Side.Downstream) && Drop(index, ref pair);
+    }
+
+    /// <summary>Bytes of a refusal for the client. False: the pair is gone.</summary>
+    public bool SendRefusal(int index, ReadOnlySpan<byte> bytes) => Send(index, ref _core.Pairs[index], Side.Downstream, bytes);
+
+    /// <summary>The end, at once: sockets closed, with RST where an order is no longer possible; the end is reported. Always false.</summary>
+    public bool EndNow(int index, ref Pair pair, EndReason reason, EndSide endSide)
+    {
+        _ = SetEnd(ref pair, reason, endSide);
+        for (var side = 0; side < 2; side++)
+        {
+            ref var leg = ref pair.Legs[side];
+            DropLeg(ref pair, (Side)side, abort: !leg.Spill.IsEmpty || !leg.Has(LegFlags.FinSent));
+        }
+
+        return Finish(index, ref pair);
+    }
+
+    /// <summary>First cause wins.</summary>
+    private static bool SetEnd(ref Pair pair, EndReason reason, EndSide side)
+    {
+        if (pair.EndReason != EndReason.None)
+            return false;
+        pair.EndReason = reason;
+        pair.EndSide = side;
+        return true;
+    }
+
+    private static bool IsCloseWanted(in Pair pair, Side to) => (pair.ClosesWanted & (1 << (int)to)) != 0;
+
+    private bool OnProtocolError(int index, ref Pair pair, Side side) => side == Side.Downstream
+        ? Close(index, EndReason.DownstreamProtocolError, EndSide.Downstream, CloseCode.ProtocolError, CloseCode.GoingAway)
+        : Close(index, EndReason.UpstreamProtocolError, EndSide.Upstream, CloseCode.InternalError, CloseCode.ProtocolError);
+
+    /// <summary>A Close frame of a leg was passed on: once both have come TCP ends too, else the other has a bounded time.</summary>
+    private bool OnCloseRelayed(int index, ref Pair pair, Side side)
+    {
+        if (pair.Legs[(int)side ^ 1].Has(LegFlags.CloseReceived))
+        {
+            if (!WantFin(index, ref pair, Side.Downstream) || !WantFin(index, ref pair, Side.Upstream))
+                return false;
+        }
+
+        if (pair.Deadline == 0)
+            pair.Deadline = _core.Now + CloseTimeout;
+        ArmTimer(index, ref pair);
+        return true;
+    }
+
+    /// <summary>A read returned FIN, or failed. False: the pair is gone.</summary>
+    private bool OnReadEnded(int index, ref Pair pair, Side side, bool failed)
+    {
+        ref var from = ref pair.Legs[(int)side];
+        from.Flags |= LegFlags.ReadDone;
+        from.Held.Release();
+        failed |= from.Has(LegFlags.WriteFailed);
+        if (pair.State == PairState.RelayingRefusal)
+            return OnRefusalReadEnded(index, ref pair, side);
+        if (pair.State != PairState.Relaying)
+        {
+            if (failed)
+                DropLeg(ref pair, side, abort: false);
+            return AbortIfTorn(index, ref pair, Other(side)) && FinishIfDone(index, ref pair);
+        }
+
+        if (side == Side.Upstream && (pair.Up.Flags & LegFlags.CloseReceived) == 0 && (pair.Down.Flags & LegFlags.CloseReceived) == 0)
+        {
+            DropLeg(ref pair, side, abort: false);
+            return Close(index, failed ? EndReason.UpstreamReset : EndReason.UpstreamEof, EndSide.Upstream, CloseCode.ServiceRestart, 0);
+        }
+
+        if (side == Side.Downstream)
+            _ = SetEnd(ref pair, failed ? EndReason.DownstreamReset : EndReason.DownstreamEof, EndSide.Downstream);
+        if (failed)
+        {
+            DropLeg(ref pair, side, abort: false);
+            // Nobody is left to hear the other; it is told by FIN after what it is still owed.
+            pair.State = PairState.Closing;
+            pair.Deadline = _core.Now + CloseTimeout;
+        }
+        else if (pair.Deadline == 0 && from.Has(LegFlags.CloseReceived))
+        {
+            pair.Deadline = _core.Now + CloseTimeout;
+        }
+
+        if (!WantFin(index, ref pair, Other(side)))
+            return false;
+        return pair.State == PairState.Closing ? Drop(index, ref pair) : FinishIfDone(index, ref pair);
+    }
+
+    /// <summary>A send failed. What the peer said before is still read, so that its Close frame or its reset names the end.</summary>
+    private bool OnWriteFailed(int index, ref Pair pair, Side side)
+    {
+        ref var leg = ref pair.Legs[(int)side];
+        leg.Flags |= LegFlags.WriteFailed | LegFlags.FinSent | LegFlags.HungUp;
+        leg.Flags &= ~(LegFlags.FinWanted | LegFlags.Paused);
+        leg.Spill.Release();
+        if (leg.Has(LegFlags.ReadDone))
+            return pair.State == PairState.Relaying && side == Side.Upstream && !leg.Has(LegFlags.CloseReceived) && pair.EndReason == EndReason.None
+                ? Close(index, EndReason.UpstreamReset, EndSide.Upstream, CloseCode.ServiceRestart, 0)
+                : FinishIfDone(index, ref pair);
+        leg.Flags |= LegFlags.Readable;
+        _core.Enqueue(index, side);
+        ref var other = ref pair.Legs[(int)side ^ 1];
+        if (other.Has(LegFlags.Paused))
+        {
+            other.Flags &= ~LegFlags.Paused;
+            _core.Enqueue(index, Other(side));
+        }
+
+        return true;
+    }
+
+    /// <summary>Bytes of a leg while the pair is closing, or of a refused handshake's answer.</summary>
+    private bool OnReceivedElsewhere(int index, ref Pair pair, Side side, int count)
+    {
+        ReadOnlySpan<byte> data = _core.Buffer.AsSpan(LoopCore.Headroom, count);
+        if (pair.State == PairState.RelayingRefusal)
+            return side == Side.Downstream || OnRefusalBody(index, ref pair, data);
+        if (!IsCloseWanted(in pair, Other(side)))
+            return true;    // Read to be dropped.
+
+        // The rest of the frame that was on its way passes; our Close frame follows it.
+        ref var from = ref pair.Legs[(int)side];
+        if (from.Scanner.Next(data, out var consumed) == ScanStatus.Data && !Send(index, ref pair, Other(side), data[..consumed]))
+            return false;
+        if (!from.Scanner.AtFrameBoundary)
+            return true;
+        pair.ClosesWanted &= (byte)~(1 << ((int)side ^ 1));
+        SendClose(index, ref pair, Other(side));
+        return pair.State != PairState.Free && FinishIfDone(index, ref pair);
+    }
+
+    /// <summary>Tells a leg with a Close frame and a FIN, now or at its next frame boundary; resets it if that can never come.</summary>
+    private void SendClose(int index, ref Pair pair, Side side)
+    {
+        ref var leg = ref pair.Legs[(int)side];
+        ref var other = ref pair.Legs[(int)side ^ 1];
+        if (leg.Fd < 0 || (leg.Flags & (LegFlags.FinSent | LegFlags.FinWanted)) != 0)
+            return;
+        if (!other.Scanner.AtFrameBoundary)
+        {
+            if (other.Has(LegFlags.ReadDone))
+                DropLeg(ref pair, side, abort: true);
+            else
+                pair.ClosesWanted |= (byte)(1 << (int)side);
+            return;
+        }
+
+        var code = side == Side.Downstream ? pair.DownstreamCode : pair.UpstreamCode;
+        if (code != 0 && !leg.Has(LegFlags.CloseSent))
+        {
+            leg.Flags |= LegFlags.CloseSent;
+            Span<byte> frame = stackalloc byte[FrameWriter.MaxControlFrame];
+            var length = FrameWriter.WriteClose(frame, (CloseCode)code, default, MaskFor(side));
+            _ = Send(index, ref pair, side, frame[..length]);
+        }
+
+        if (leg.Spill.IsEmpty && !leg.Has(LegFlags.FinSent))
+        {
+            Sys.ShutdownWrite(leg.Fd);
+            leg.Flags |= LegFlags.FinSent;
+        }
+        else if (!leg.Has(LegFlags.FinSent))
+        {
+            leg.Flags |= LegFlags.FinWanted;
+        }
+    }
+
+    /// <summary>A leg whose frame can no longer be finished, because its source ended, is reset.</summary>
+    private bool AbortIfTorn(int index, ref Pair pair, Side side)
+    {
+        if (IsCloseWanted(in pair, side))
+        {
+            pair.ClosesWanted &= (byte)~(1 << (int)side);
+            DropLeg(ref pair, side, abort: true);
+        }
+
+        return true;
+    }
+
+    /// <summary>FIN once nothing waits. False: the pair is gone.</summary>
+    private bool WantFin(int index, ref Pair pair, Side side)
+    {
+        ref var leg = ref pair.Legs[(int)side];
+        if (leg.Fd < 0 || leg.Has(LegFlags.FinSent))
+            return FinishIfDone(index, ref pair);
+        if (leg.Spill.IsEmpty)
+            return SendFin(index, ref pair, side);
+        leg.Flags |= LegFlags.FinWanted;
+        ArmTimer(index, ref pair);
+        return true;
+    }
+
+    private bool SendFin(int index, ref Pair pair, Side side)
+    {
+        ref var leg = ref pair.Legs[(int)side];
+        leg.Flags = (leg.Flags | LegFlags.FinSent) & ~LegFlags.FinWanted;
+        Sys.ShutdownWrite(leg.Fd);
+        return FinishIfDone(index, ref pair);
+    }
+
+    /// <summary>Both legs are read on and what comes is dropped. False: the pair is gone.</summary>
+    private bool Drop(int index, ref Pair pair)
+    {
+        ArmTimer(index, ref pair);
+        for (var side = Side.Downstream; side <= Side.Upstream; side++)
+        {
+            ref var leg = ref pair.Legs[(int)side];
+            leg.Flags &= ~LegFlags.Paused;
+            if (leg.Fd >= 0 && leg.Has(LegFlags.Readable))
+                _core.Enqueue(index, side);
+        }
+
+        return FinishIfDone(index, ref pair);
+    }
+
+    private bool FinishIfDone(int index, ref Pair pair)
+    {
+        if (!IsDone(in pair.Legs[0]) || !IsDone(in pair.Legs[1]))
+            return true;
+        return Finish(index, ref pair);
+
+        static bool IsDone(in Leg leg) => leg.Fd < 0 || (leg.Has(LegFlags.ReadDone) && leg.Has(LegFlags.FinSent));
+    }
+
+    private void DropLeg(ref Pair pair, Side side, bool abort)
+    {
+        ref var leg = ref pair.Legs[(int)side];
+        leg.Flags = (leg.Flags | LegFlags.ReadDone | LegFlags.FinSent) & ~(LegFlags.FinWanted | LegFlags.PingWanted | LegFlags.Paused);
+        leg.Spill.Release();
+        leg.Held.Release();
+        if (leg.Fd < 0)
+            return;
+        if (abort)
+            Sys.Abort(leg.Fd);
+        else
+            Sys.Close(leg.Fd);
+        leg.Fd = -1;
+    }
+
+    /// <summary>Reports and frees. Always false, which is what callers hand on.</summary>
+    private bool Finish(int index, ref Pair pair)
+    {
+        if (pair.EstablishedAt != 0)
+        {
+            _core.CountEstablished(-1);
+            var end = new PairEnd
+            {
+                Id = pair.Id,
+                Client = pair.Client,
+                BackendId = pair.Settings.BackendId,
+                EndpointId = pair.Settings.EndpointId,
+                Reason = pair.EndReason,
+                Side = pair.EndSide,
+                CloseCode = pair.CloseCode,
+                HandshakeMs = pair.EstablishedAt - pair.AcceptedAt,
+                DurationMs = _core.Now - pair.EstablishedAt,
+                BytesFromClient = pair.Down.BytesReceived,
+                BytesFromEndpoint = pair.Up.BytesReceived,
+                MessagesFromClient = pair.Down.MessagesReceived,
+                MessagesFromEndpoint = pair.Up.MessagesReceived,
+                Path = pair.Path,
+            };
+            _core.Free(index);
+            _policy.OnPairEnded(in end);
+            return false;
+        }
+
+        _core.Free(index);
+        return false;
+    }
+}

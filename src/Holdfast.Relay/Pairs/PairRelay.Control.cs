@@ -1,0 +1,113 @@
+using System.Buffers.Binary;
+using Holdfast.Wire.WebSocket;
+
+namespace Holdfast.Relay.Pairs;
+
+/// <summary>Control frames, whole: what is relayed, what is swallowed, what ends the pair (RFC 6455 5.5).</summary>
+internal sealed partial class PairRelay
+{
+    private const int PingPayload = sizeof(ulong);
+
+    /// <summary>Looks at a control frame received from a leg. True: pass it on. A violation is answered by the caller.</summary>
+    private bool OnControl(ref Pair pair, Side side, ReadOnlySpan<byte> frame, out bool violation)
+    {
+        ref var from = ref pair.Legs[(int)side];
+        ref var to = ref pair.Legs[(int)side ^ 1];
+        violation = false;
+        Span<byte> payload = stackalloc byte[125];
+        payload = payload[..(frame.Length - from.Scanner.HeaderLength)];
+        frame[from.Scanner.HeaderLength..].CopyTo(payload);
+        if (side == Side.Downstream)
+            Masking.Apply(payload, from.Scanner.MaskKey, 0);
+
+        switch (from.Scanner.Opcode)
+        {
+            case Opcode.Ping:
+                to.RelayedPingHash = HashOf(payload);
+                to.RelayedPingAt = _core.Now;
+                to.Flags |= LegFlags.RelayedPingPending;
+                if (to.Has(LegFlags.PingPending))
+                    to.Flags |= LegFlags.RelayedAfterOwn;
+                return true;
+
+            case Opcode.Pong:
+                return OnPong(ref from, payload);
+
+            default:
+                if (!ClosePayload.TryParse(payload, out var code, out _))
+                {
+                    violation = true;
+                    return false;
+                }
+
+                if (SetEnd(ref pair, side == Side.Downstream ? EndReason.DownstreamClose : EndReason.UpstreamClose, SideOf(side)))
+                    pair.CloseCode = code;
+                from.Flags |= LegFlags.CloseReceived;
+                to.Flags |= LegFlags.CloseSent;
+                return true;
+        }
+    }
+
+    /// <summary>
+    /// A peer answers pings in order, but may answer only the last: a pong settles every ping sent earlier on that leg, ours or relayed
+    /// (RFC 6455 5.5.3). Ours is swallowed; a repeat of it, or any other pong, is the client's or endpoint's own business.
+    /// </summary>
+    private static bool OnPong(ref Leg from, ReadOnlySpan<byte> payload)
+    {
+        if (from.Has(LegFlags.PingPending) && payload.Length == PingPayload && BinaryPrimitives.ReadUInt64LittleEndian(payload) == from.PingTag)
+        {
+            if (!from.Has(LegFlags.RelayedAfterOwn))
+                from.Flags &= ~LegFlags.RelayedPingPending;
+            from.Flags &= ~(LegFlags.PingPending | LegFlags.RelayedAfterOwn);
+            return false;
+        }
+
+        if (from.Has(LegFlags.RelayedPingPending) && HashOf(payload) == from.RelayedPingHash)
+        {
+            if (from.Has(LegFlags.RelayedAfterOwn))
+                from.Flags &= ~LegFlags.PingPending;
+            from.Flags &= ~(LegFlags.RelayedPingPending | LegFlags.RelayedAfterOwn);
+        }
+
+        return true;
+    }
+
+    /// <summary>FNV-1a: only tells the last relayed ping from earlier ones; nothing rests on it being hard to forge.</summary>
+    private static ulong HashOf(ReadOnlySpan<byte> bytes)
+    {
+        var hash = 14695981039346656037ul;
+        foreach (var b in bytes)
+            hash = (hash ^ b) * 1099511628211ul;
+        return hash;
+    }
+
+    /// <summary>Sends our ping to a leg if a frame boundary and an empty spill allow; else it waits for the boundary.</summary>
+    private void TryPing(int index, ref Pair pair, Side side)
+    {
+        ref var leg = ref pair.Legs[(int)side];
+        ref var other = ref pair.Legs[(int)side ^ 1];
+        if (!other.Scanner.AtFrameBoundary || !leg.Spill.IsEmpty)
+        {
+            leg.Flags |= LegFlags.PingWanted;
+            return;
+        }
+
+        leg.Flags &= ~LegFlags.PingWanted;
+        if ((leg.Flags & (LegFlags.CloseSent | LegFlags.FinWanted | LegFlags.FinSent | LegFlags.WriteFailed | LegFlags.ReadDone)) != 0)
+            return;
+        // A ping that is still pending keeps its tag: whichever pong comes is swallowed.
+        if (!leg.Has(LegFlags.PingPending))
+            leg.PingTag = _core.Random.NextUInt64();
+        leg.Flags |= LegFlags.PingPending;
+        leg.Flags &= ~LegFlags.RelayedAfterOwn;
+        leg.PingSentAt = _core.Now;
+        Span<byte> payload = stackalloc byte[PingPayload];
+        BinaryPrimitives.WriteUInt64LittleEndian(payload, leg.PingTag);
+        Span<byte> frame = stackalloc byte[FrameWriter.MaxControlFrame];
+        var length = FrameWriter.WriteControl(frame, Opcode.Ping, payload, MaskFor(side));
+        _ = Send(index, ref pair, side, frame[..length]);
+    }
+
+    /// <summary>What we send upstream is masked with a fresh key (RFC 6455 5.3); what we send downstream is not masked.</summary>
+    private uint? MaskFor(Side side) => side == Side.Upstream ? _core.Random.NextUInt32() : null;
+}

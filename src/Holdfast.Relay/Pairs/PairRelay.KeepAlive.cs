@@ -1,0 +1,129 @@
+using Holdfast.Wire.WebSocket;
+
+namespace Holdfast.Relay.Pairs;
+
+/// <summary>
+/// Pings per leg, dead and stalled peers, idle connections, and the deadlines of an end. One timer per pair: it fires, the time stamps
+/// that messages left behind are looked at, and it is armed again.
+/// </summary>
+internal sealed partial class PairRelay
+{
+    private const LegFlags Silent = LegFlags.ReadDone | LegFlags.CloseReceived | LegFlags.CloseSent | LegFlags.FinSent | LegFlags.FinWanted;
+
+    /// <summary>The pair's timer fired.</summary>
+    public void OnTimer(int index)
+    {
+        ref var pair = ref _core.Pairs[index];
+        var now = _core.Now;
+        if (pair.Deadline != 0 && now >= pair.Deadline)
+        {
+            _ = EndNow(index, ref pair, EndReason.Shutdown, EndSide.Gateway);
+            return;
+        }
+
+        if (pair.State == PairState.Relaying)
+        {
+            if (HalfCloseDeadline(in pair) <= now)
+            {
+                _ = EndNow(index, ref pair, EndReason.DownstreamEof, EndSide.Downstream);
+                return;
+            }
+
+            if (IdleDeadline(in pair) <= now)
+            {
+                _ = Close(index, EndReason.IdleTimeout, EndSide.Gateway, CloseCode.GoingAway, CloseCode.GoingAway);
+                return;
+            }
+
+            for (var side = Side.Downstream; side <= Side.Upstream; side++)
+            {
+                if (!CheckLeg(index, ref pair, side, now))
+                    return;
+            }
+        }
+        else if (pair.State == PairState.RelayingRefusal && StallDeadline(in pair.Legs[0], in pair.Settings) <= now)
+        {
+            _ = EndNow(index, ref pair, EndReason.DownstreamStalled, EndSide.Downstream);
+            return;
+        }
+
+        ArmTimer(index, ref pair);
+    }
+
+    /// <summary>Sets the pair's timer to the nearest of its deadlines.</summary>
+    private void ArmTimer(int index, ref Pair pair)
+    {
+        var next = pair.Deadline == 0 ? long.MaxValue : pair.Deadline;
+        if (pair.State == PairState.Relaying)
+        {
+            next = Math.Min(next, Math.Min(IdleDeadline(in pair), HalfCloseDeadline(in pair)));
+            for (var side = 0; side < 2; side++)
+            {
+                ref var leg = ref pair.Legs[side];
+                next = Math.Min(next, Math.Min(StallDeadline(in leg, in pair.Settings), PingDeadline(in leg, in pair.Settings, _core.Now)));
+            }
+        }
+        else if (pair.State == PairState.RelayingRefusal)
+        {
+            next = Math.Min(next, StallDeadline(in pair.Legs[0], in pair.Settings));
+        }
+
+        if (next == long.MaxValue)
+            _core.Timers.Disarm(index);
+        else
+            _core.Timers.Arm(index, next);
+    }
+
+    private static long IdleDeadline(in Pair pair) => pair.Settings.IdleTimeout <= 0 ? long.MaxValue : pair.LastRelayed + pair.Settings.IdleTimeout;
+
+    private static long HalfCloseDeadline(in Pair pair)
+    {
+        ref readonly var down = ref pair.Legs[0];
+        return down.Has(LegFlags.ReadDone) && !down.Has(LegFlags.CloseReceived)
+            ? Math.Max(pair.LastRelayed, pair.Legs[1].LastReceived) + HalfCloseTimeout
+            : long.MaxValue;
+    }
+
+    private static long StallDeadline(in Leg leg, in PairSettings settings) =>
+        leg.Spill.IsEmpty || settings.PongTimeout <= 0 ? long.MaxValue : leg.SpillProgressAt + settings.PongTimeout;
+
+    /// <summary>When a leg is to be pinged, or was dead; MaxValue when neither can be.</summary>
+    private static long PingDeadline(in Leg leg, in PairSettings settings, long now)
+    {
+        if (settings.PingInterval <= 0 || (leg.Flags & Silent) != 0)
+            return long.MaxValue;
+        if (leg.Has(LegFlags.Paused))
+            return now + settings.PongTimeout;      // Its pong could not be read.
+        if (!leg.Spill.IsEmpty)
+            return long.MaxValue;                   // A slow leg is judged by its stall.
+        if (leg.Has(LegFlags.PingPending) && leg.LastReceived <= leg.PingSentAt)
+            return leg.PingSentAt + settings.PongTimeout;
+        // A peer that speaks is alive, whether it answers pings or not: it is asked again only after a silence.
+        var due = Math.Max(leg.LastReceived, leg.Has(LegFlags.PingWanted) ? now : 0) + settings.PingInterval;
+        return leg.Has(LegFlags.RelayedPingPending) ? Math.Max(due, leg.RelayedPingAt + settings.PongTimeout) : due;
+    }
+
+    private bool CheckLeg(int index, ref Pair pair, Side side, long now)
+    {
+        ref var leg = ref pair.Legs[(int)side];
+        var downstream = side == Side.Downstream;
+        if (StallDeadline(in leg, in pair.Settings) <= now)
+            return EndLeg(index, ref pair, side, downstream ? EndReason.DownstreamStalled : EndReason.UpstreamStalled);
+        if (PingDeadline(in leg, in pair.Settings, now) > now)
+            return true;
+        if (leg.Has(LegFlags.PingPending) && leg.LastReceived <= leg.PingSentAt)
+            return EndLeg(index, ref pair, side, downstream ? EndReason.DownstreamDead : EndReason.UpstreamDead);
+        TryPing(index, ref pair, side);
+        return pair.State == PairState.Relaying;
+    }
+
+    /// <summary>One leg is lost: it is reset, and the other told.</summary>
+    private bool EndLeg(int index, ref Pair pair, Side side, EndReason reason)
+    {
+        DropLeg(ref pair, side, abort: true);
+        _ = side == Side.Downstream
+            ? Close(index, reason, EndSide.Downstream, 0, CloseCode.GoingAway)
+            : Close(index, reason, EndSide.Upstream, CloseCode.ServiceRestart, 0);
+        return false;
+    }
+}
