@@ -14,6 +14,9 @@ public sealed class Handshake
     /// <summary>When the handshake as a whole must be done, on the loop's clock; 0 before the first dial.</summary>
     internal long Deadline;
 
+    /// <summary>When the attempt under way is given up.</summary>
+    internal long AttemptDeadline;
+
     internal ByteBuffer Received { get; } = new();
 
     internal ByteBuffer Early { get; } = new();
@@ -33,6 +36,9 @@ public sealed class Handshake
     /// <summary>128 random bits, fresh for each handshake.</summary>
     public UInt128 Id { get; internal set; }
 
+    /// <summary>Milliseconds left of <see cref="HandshakeTimeout"/>; all of it before the first dial.</summary>
+    public int Remaining => Deadline == 0 ? HandshakeTimeout : (int)Math.Max(0, Deadline - Now);
+
     /// <summary>Dials so far, retries included.</summary>
     public int Attempts { get; internal set; }
 
@@ -43,6 +49,9 @@ public sealed class Handshake
     public int ConnectTimeout { get; set; } = 5000;
 
     public int HandshakeTimeout { get; set; } = 10000;
+
+    /// <summary>Milliseconds for the next attempt as a whole, never past the handshake's end; 0: until then.</summary>
+    public int AttemptTimeout { get; set; }
 
     /// <summary>The request head for the endpoint; kept over retries until the policy clears it.</summary>
     public ByteBuffer UpstreamRequest { get; } = new();
@@ -66,7 +75,8 @@ public sealed class Handshake
     {
         PairIndex = -1;
         UpstreamSent = 0;
-        Deadline = 0;
+        Deadline = AttemptDeadline = 0;
+        AttemptTimeout = 0;
         Received.Clear();
         Early.Clear();
         ResponseReceived.Clear();

@@ -1,4 +1,3 @@
-using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 
 namespace Holdfast.Relay.Handshakes;
@@ -48,6 +47,9 @@ public enum RequestFault
     /// <summary>No complete head within the time.</summary>
     HeadTimeout,
     HeadTooLarge,
+
+    /// <summary>A line ended by LF alone.</summary>
+    BareLineFeed,
 }
 
 /// <summary>How a handshake that did not become a pair ended.</summary>

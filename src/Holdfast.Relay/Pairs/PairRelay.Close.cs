@@ -44,8 +44,8 @@ internal sealed partial class PairRelay
         return WantFin(index, ref pair, Side.Downstream) && Drop(index, ref pair);
     }
 
-    /// <summary>Bytes of a refusal for the client. False: the pair is gone.</summary>
-    public bool SendRefusal(int index, ReadOnlySpan<byte> bytes) => Send(index, ref _core.Pairs[index], Side.Downstream, bytes);
+    /// <summary>Bytes of a response head or refusal for the client. False: the pair is gone.</summary>
+    public bool SendToClient(int index, ReadOnlySpan<byte> bytes) => Send(index, ref _core.Pairs[index], Side.Downstream, bytes);
 
     /// <summary>The end, at once: sockets closed, with RST where an order is no longer possible; the end is reported. Always false.</summary>
     public bool EndNow(int index, ref Pair pair, EndReason reason, EndSide endSide)
@@ -104,7 +104,8 @@ internal sealed partial class PairRelay
         {
             if (failed)
                 DropLeg(ref pair, side, abort: false);
-            return AbortIfTorn(index, ref pair, Other(side)) && FinishIfDone(index, ref pair);
+            AbortIfTorn(ref pair, Other(side));
+            return FinishIfDone(index, ref pair);
         }
 
         if (side == Side.Upstream && (pair.Up.Flags & LegFlags.CloseReceived) == 0 && (pair.Down.Flags & LegFlags.CloseReceived) == 0)
@@ -212,15 +213,12 @@ internal sealed partial class PairRelay
     }
 
     /// <summary>A leg whose frame can no longer be finished, because its source ended, is reset.</summary>
-    private bool AbortIfTorn(int index, ref Pair pair, Side side)
+    private void AbortIfTorn(ref Pair pair, Side side)
     {
-        if (IsCloseWanted(in pair, side))
-        {
-            pair.ClosesWanted &= (byte)~(1 << (int)side);
-            DropLeg(ref pair, side, abort: true);
-        }
-
-        return true;
+        if (!IsCloseWanted(in pair, side))
+            return;
+        pair.ClosesWanted &= (byte)~(1 << (int)side);
+        DropLeg(ref pair, side, abort: true);
     }
 
     /// <summary>FIN once nothing waits. False: the pair is gone.</summary>
@@ -247,6 +245,8 @@ internal sealed partial class PairRelay
     /// <summary>Both legs are read on and what comes is dropped. False: the pair is gone.</summary>
     private bool Drop(int index, ref Pair pair)
     {
+        if (pair.State == PairState.Free)
+            return false;
         ArmTimer(index, ref pair);
         for (var side = Side.Downstream; side <= Side.Upstream; side++)
         {
@@ -261,6 +261,8 @@ internal sealed partial class PairRelay
 
     private bool FinishIfDone(int index, ref Pair pair)
     {
+        if (pair.State == PairState.Free)
+            return false;
         if (!IsDone(in pair.Legs[0]) || !IsDone(in pair.Legs[1]))
             return true;
         return Finish(index, ref pair);

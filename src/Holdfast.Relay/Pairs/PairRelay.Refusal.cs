@@ -36,7 +36,7 @@ internal sealed partial class PairRelay
             case BodyFraming.Chunked:
                 var status = body.Chunks.Next(data, out var consumed);
                 data = data[..consumed];
-                complete = status != ChunkedStatus.NeedMore;    // A malformed body ends here: the client sees it cut, as the endpoint cut it.
+                complete = status != ChunkStatus.NeedMore;    // A malformed body ends here: the client sees it cut, as the endpoint cut it.
                 break;
         }
 

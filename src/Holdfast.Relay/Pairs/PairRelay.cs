@@ -45,6 +45,17 @@ internal sealed partial class PairRelay
         ArmTimer(index, ref pair);
     }
 
+    /// <summary>Goes on with a pair that was saved elsewhere; its sockets are registered, which tells every edge anew.</summary>
+    public void Resume(int index)
+    {
+        ref var pair = ref _core.Pairs[index];
+        _ = _core.TrafficOf(pair.Settings.EndpointId);
+        _core.CountEstablished(+1);
+        _core.Enqueue(index, Side.Downstream);
+        _core.Enqueue(index, Side.Upstream);
+        ArmTimer(index, ref pair);
+    }
+
     /// <summary>An event of epoll on a leg of a pair that is relaying or closing.</summary>
     public void OnEvent(int index, Side side, EpollEvents events)
     {

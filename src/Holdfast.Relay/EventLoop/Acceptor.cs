@@ -1,0 +1,150 @@
+using System.Net;
+using Holdfast.Relay.Interop;
+
+namespace Holdfast.Relay.EventLoop;
+
+/// <summary>
+/// The listening sockets of one loop. What accept(2) reports is of three kinds: the client's own failures are passed over; pressure
+/// (descriptors or memory used up) stops accepting for a while that doubles up to a cap, so that a full process neither spins nor dies and
+/// clients wait in the backlog; anything else is a bug here and throws.
+/// </summary>
+internal sealed class Acceptor : IDisposable
+{
+    private const int Backlog = 4096;
+    private const int AcceptsPerTurn = 64;
+    private const int FirstPause = 50, LongestPause = 1_000;
+
+    private readonly LoopCore _core;
+    private readonly Action<int, NativeAddress, int> _onAccepted;
+    private readonly List<Listener> _listeners = [];
+    private int _pause = FirstPause;
+    private long _pausedUntil;
+    private long _pressure;
+    private long _accepted;
+
+    /// <param name="core">The loop's own.</param>
+    /// <param name="onAccepted">Descriptor (owned by the callee), client, listener id.</param>
+    public Acceptor(LoopCore core, Action<int, NativeAddress, int> onAccepted)
+    {
+        _core = core;
+        _onAccepted = onAccepted;
+    }
+
+    /// <summary>Times that accepting had to pause for want of descriptors or memory; any thread.</summary>
+    public long Pressure => Volatile.Read(ref _pressure);
+
+    public long Accepted => Volatile.Read(ref _accepted);
+
+    /// <summary>Opens a listening socket; any thread, before the loop runs. Throws <see cref="IOException"/> that says which address and why.</summary>
+    public static int Open(IPEndPoint address, out IPEndPoint bound)
+    {
+        var fd = Sys.Listen(NativeAddress.From(address), Backlog);
+        if (fd < 0)
+        {
+            throw new IOException((Errno)(-fd) switch
+            {
+                Errno.AddressInUse => $"{address}: the port is in use by another process",
+                Errno.AccessDenied => $"{address}: not allowed to listen there (ports below 1024 need CAP_NET_BIND_SERVICE)",
+                Errno.CannotAssignAddress => $"{address}: no interface has that address",
+                var e => $"{address}: cannot listen (errno {(int)e})",
+            });
+        }
+
+        bound = Sys.LocalAddress(fd).ToEndPoint();
+        return fd;
+    }
+
+    /// <summary>Takes over a socket of <see cref="Open"/>; on the loop's thread, or before it runs.</summary>
+    public void Add(int fd, int listenerId)
+    {
+        _listeners.Add(new Listener(fd, listenerId));
+        // Level-triggered: what one turn leaves in the backlog is told again.
+        var result = _core.Epoll.Register(fd, EpollEvents.In, TokenOf(_listeners.Count - 1));
+        if (result < 0)
+            throw new IOException("epoll refuses a listening socket: errno " + -result);
+    }
+
+    /// <summary>Tokens of listeners: generation 0, odd numbers, so that none is the wake-up's.</summary>
+    public static ulong TokenOf(int position) => (uint)((position << 1) | 1);
+
+    public static int PositionOf(ulong token) => (int)(token >> 1);
+
+    public void OnEvent(int position)
+    {
+        var listener = _listeners[position];
+        if (listener.Closed)
+            return;
+        for (var i = 0; i < AcceptsPerTurn; i++)
+        {
+            var fd = Sys.Accept(listener.Fd, out var client);
+            if (fd >= 0)
+            {
+                _pause = FirstPause;
+                Volatile.Write(ref _accepted, _accepted + 1);
+                _onAccepted(fd, client, listener.Id);
+                continue;
+            }
+
+            switch ((Errno)(-fd))
+            {
+                case Errno.Again:
+                    return;
+                case Errno.TooManyOpenFiles or Errno.TooManyOpenFilesInSystem or Errno.NoBufferSpace or Errno.OutOfMemory:
+                    Pause();
+                    return;
+                default:
+                    // ECONNABORTED, EPROTO, ENETDOWN...: accept(2) reports the client's network errors as its own.
+                    continue;
+            }
+        }
+    }
+
+    /// <summary>Milliseconds until accepting goes on; -1: nothing is paused. Resumes when it is time.</summary>
+    public int Resume()
+    {
+        if (_pausedUntil == 0)
+            return -1;
+        if (_core.Now < _pausedUntil)
+            return (int)(_pausedUntil - _core.Now);
+        _pausedUntil = 0;
+        for (var i = 0; i < _listeners.Count; i++)
+        {
+            if (!_listeners[i].Closed)
+                _ = _core.Epoll.Register(_listeners[i].Fd, EpollEvents.In, TokenOf(i));
+        }
+
+        return -1;
+    }
+
+    /// <summary>No more connections: the sockets close, and clients in the backlog are reset by the kernel.</summary>
+    public void CloseAll()
+    {
+        for (var i = 0; i < _listeners.Count; i++)
+        {
+            if (_listeners[i].Closed)
+                continue;
+            Sys.Close(_listeners[i].Fd);
+            _listeners[i] = _listeners[i] with { Closed = true };
+        }
+    }
+
+    public void Dispose() => CloseAll();
+
+    private void Pause()
+    {
+        Volatile.Write(ref _pressure, _pressure + 1);
+        if (_pausedUntil == 0)
+        {
+            foreach (var listener in _listeners)
+            {
+                if (!listener.Closed)
+                    _core.Epoll.Unregister(listener.Fd);
+            }
+        }
+
+        _pausedUntil = _core.Now + _pause;
+        _pause = Math.Min(_pause * 2, LongestPause);
+    }
+
+    private readonly record struct Listener(int Fd, int Id, bool Closed = false);
+}

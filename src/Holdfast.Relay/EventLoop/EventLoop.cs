@@ -1,0 +1,270 @@
+using System.Collections.Concurrent;
+using Holdfast.Relay.Handshakes;
+using Holdfast.Relay.Interop;
+using Holdfast.Relay.Pairs;
+using Holdfast.Wire.WebSocket;
+
+namespace Holdfast.Relay.EventLoop;
+
+/// <summary>
+/// One thread, one epoll, and the pairs that live on it from accept to end. Other threads speak to it only through
+/// <see cref="Post"/> and <see cref="HandOver"/>, and read its counters. An exception on the loop is a bug: it ends the process rather than
+/// leave connections hanging.
+/// </summary>
+public sealed class EventLoop : IDisposable
+{
+    private const ulong WakeUpToken = 0;
+    private readonly LoopCore _core;
+    private readonly PairRelay _relay;
+    private readonly HandshakeDriver _handshakes;
+    private readonly Acceptor _acceptor;
+    private readonly WakeUp _wakeUp = new();
+    private readonly ConcurrentQueue<Action<EventLoop>> _posted = new();
+    private readonly ConcurrentQueue<Accepted> _handedOver = new();
+    private readonly Thread _thread;
+    private Action<int, NativeAddress, int>? _distribute;
+    private bool _stopping;
+    private int _asleep;
+    private long _wakeUps;
+    private long _longestTurn;
+
+    /// <param name="number">For the thread's name.</param>
+    /// <param name="policy">Used on this loop's thread only.</param>
+    /// <param name="clock">Milliseconds that deadlines are measured in.</param>
+    /// <param name="capacity">Pairs at most; costs address space, not memory.</param>
+    public EventLoop(int number, IHandshakePolicy policy, LoopClock clock, int capacity = 1 << 20)
+    {
+        Number = number;
+        _core = new LoopCore(clock, capacity);
+        _relay = new PairRelay(_core, policy);
+        _handshakes = new HandshakeDriver(_core, _relay, policy);
+        _acceptor = new Acceptor(_core, OnAccepted);
+        _ = _core.Epoll.Register(_wakeUp.Fd, EpollEvents.In | EpollEvents.EdgeTriggered, WakeUpToken);
+        _thread = new Thread(Run) { Name = "holdfast-loop-" + number, IsBackground = true };
+    }
+
+    public int Number { get; }
+
+    /// <summary>Established pairs; any thread.</summary>
+    public int Established => _core.Established;
+
+    /// <summary>Times epoll_wait returned; any thread.</summary>
+    public long WakeUps => Volatile.Read(ref _wakeUps);
+
+    /// <summary>Times accepting paused for want of descriptors; any thread.</summary>
+    public long AcceptPauses => _acceptor.Pressure;
+
+    public long AcceptedTotal => _acceptor.Accepted;
+
+    /// <summary>By endpoint id; any thread may read the numbers.</summary>
+    public EndpointTraffic[] Traffic => _core.Traffic;
+
+    /// <summary>The longest turn of the loop since last asked, in milliseconds of its coarse clock (4 ms steps on most kernels); any thread.</summary>
+    public long TakeLongestTurn() => Interlocked.Exchange(ref _longestTurn, 0);
+
+    internal LoopCore Core => _core;
+
+    internal PairRelay Relay => _relay;
+
+    /// <summary>Before <see cref="Start"/>: this loop accepts for a listening socket (<see cref="Acceptor.Open"/>).</summary>
+    /// <param name="fd">Owned by the loop from here on.</param>
+    /// <param name="listenerId">Handed to the policy.</param>
+    /// <param name="distribute">Gives an accepted connection to a loop; null: all stay here.</param>
+    public void Listen(int fd, int listenerId, Action<int, NativeAddress, int>? distribute)
+    {
+        _distribute = distribute;
+        _acceptor.Add(fd, listenerId);
+    }
+
+    public void Start() => _thread.Start();
+
+    /// <summary>Runs an action on the loop's thread, soon; any thread. It must be short and must not throw.</summary>
+    public void Post(Action<EventLoop> action)
+    {
+        _posted.Enqueue(action);
+        Wake();
+    }
+
+    /// <summary>Gives this loop an accepted socket; any thread.</summary>
+    public void HandOver(int fd, in NativeAddress client, int listenerId)
+    {
+        _handedOver.Enqueue(new Accepted(fd, client, listenerId));
+        Wake();
+    }
+
+    /// <summary>On the loop's thread: takes a connection as just accepted.</summary>
+    public void Adopt(int fd, in NativeAddress client, int listenerId) => _handshakes.OnAccepted(fd, client, listenerId);
+
+    /// <summary>On the loop's thread: stops listening.</summary>
+    public void StopListening() => _acceptor.CloseAll();
+
+    /// <summary>On the loop's thread: ends the pair with this id. False: no such pair here.</summary>
+    public bool Close(UInt128 id, EndReason reason, CloseCode downstream, CloseCode upstream)
+    {
+        for (var i = 0; i < _core.Pairs.HighWater; i++)
+        {
+            ref var pair = ref _core.Pairs[i];
+            if (pair.State == PairState.Relaying && pair.Id == id)
+            {
+                _ = _relay.Close(i, reason, EndSide.Gateway, downstream, upstream);
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>On the loop's thread: ends everything in order; handshakes at once.</summary>
+    public void CloseAll(EndReason reason, CloseCode downstream, CloseCode upstream)
+    {
+        for (var i = 0; i < _core.Pairs.HighWater; i++)
+        {
+            var state = _core.Pairs[i].State;
+            if (state == PairState.Relaying)
+                _ = _relay.Close(i, reason, EndSide.Gateway, downstream, upstream);
+            else if (state is PairState.ReadingRequest or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse)
+                _handshakes.Shutdown(i);
+        }
+    }
+
+    /// <summary>
+    /// On the loop's thread: copies established pairs, from a position on, into <paramref name="views"/>. The position to go on from, or -1 at
+    /// the end; call in pieces, so that a large table does not stop the loop.
+    /// </summary>
+    public int Snapshot(int from, Span<PairView> views, out int count)
+    {
+        count = 0;
+        for (var i = from; i < _core.Pairs.HighWater; i++)
+        {
+            if (count == views.Length)
+                return i;
+            if (_core.Pairs[i].State == PairState.Relaying)
+                views[count++] = PairViews.Of(in _core.Pairs[i], _core.Now);
+        }
+
+        return -1;
+    }
+
+    /// <summary>Ends the thread; pairs still there are reset. Any thread but the loop's.</summary>
+    public void Dispose()
+    {
+        if (_thread.IsAlive)
+        {
+            Post(static loop => loop._stopping = true);
+            _thread.Join();
+        }
+
+        _acceptor.Dispose();
+        for (var i = 0; i < _core.Pairs.HighWater; i++)
+        {
+            if (_core.Pairs[i].State != PairState.Free)
+                _core.Free(i);
+        }
+
+        _core.Dispose();
+        _wakeUp.Dispose();
+    }
+
+    private void Wake()
+    {
+        // The loop clears the mark before it looks at the queues, so a wake-up is never lost and rarely doubled.
+        if (Interlocked.Exchange(ref _asleep, 0) == 1)
+            _wakeUp.Signal();
+    }
+
+    private void OnAccepted(int fd, NativeAddress client, int listenerId)
+    {
+        if (_distribute is null)
+            Adopt(fd, client, listenerId);
+        else
+            _distribute(fd, client, listenerId);
+    }
+
+    private void Run()
+    {
+        try
+        {
+            while (!_stopping)
+                Turn();
+        }
+        catch (Exception e)
+        {
+            Environment.FailFast("holdfast: a bug on " + _thread.Name + ": " + e, e);
+        }
+    }
+
+    private void Turn()
+    {
+        var events = _core.Epoll.Wait(PrepareToSleep());
+        Volatile.Write(ref _asleep, 0);
+        _core.Now = _core.Clock.Milliseconds;
+        Volatile.Write(ref _wakeUps, _wakeUps + 1);
+        for (var i = 0; i < events; i++)
+        {
+            var mask = _core.Epoll.Get(i, out var token);
+            if (token >> 32 != 0)
+                OnPairEvent(token, mask);
+            else if (token == WakeUpToken)
+                _wakeUp.Clear();
+            else
+                _acceptor.OnEvent(Acceptor.PositionOf(token));
+        }
+
+        for (var n = _core.Ready.Count; n > 0; n--)
+            OnReady(_core.Ready.Dequeue());
+        for (int index; (index = _core.Timers.NextExpired(_core.Now)) >= 0;)
+            OnTimer(index);
+        while (_handedOver.TryDequeue(out var accepted))
+            Adopt(accepted.Fd, accepted.Client, accepted.ListenerId);
+        while (_posted.TryDequeue(out var action))
+            action(this);
+
+        var turn = _core.Clock.Milliseconds - _core.Now;
+        if (turn > Volatile.Read(ref _longestTurn))
+            Volatile.Write(ref _longestTurn, turn);
+    }
+
+    /// <summary>How long epoll may wait, in milliseconds: not at all while there is work.</summary>
+    private int PrepareToSleep()
+    {
+        var accept = _acceptor.Resume();
+        if (_core.Ready.Count > 0)
+            return 0;
+        Volatile.Write(ref _asleep, 1);
+        Interlocked.MemoryBarrier();
+        if (!_posted.IsEmpty || !_handedOver.IsEmpty)
+            return 0;
+        var timer = _core.Timers.UntilNext(_core.Now);
+        return timer < 0 ? accept : accept < 0 ? timer : Math.Min(timer, accept);
+    }
+
+    private void OnPairEvent(ulong token, EpollEvents events)
+    {
+        var index = (int)((uint)token >> 1);
+        var side = (Side)(token & 1);
+        ref var pair = ref _core.Pairs[index];
+        if (pair.Generation != (int)(token >> 32))
+            return;     // Closed earlier in this batch.
+        if (pair.State >= PairState.Relaying)
+            _relay.OnEvent(index, side, events);
+        else
+            _handshakes.OnEvent(index, side, events);
+    }
+
+    private void OnReady(ulong token)
+    {
+        var index = (int)((uint)token >> 1);
+        if (_core.Pairs[index].Generation == (int)(token >> 32))
+            _relay.OnReady(index, (Side)(token & 1));
+    }
+
+    private void OnTimer(int index)
+    {
+        if (_core.Pairs[index].State >= PairState.Relaying)
+            _relay.OnTimer(index);
+        else
+            _handshakes.OnTimer(index);
+    }
+
+    private readonly record struct Accepted(int Fd, NativeAddress Client, int ListenerId);
+}

@@ -1,0 +1,322 @@
+using Holdfast.Relay.Buffers;
+using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Interop;
+using Holdfast.Relay.Pairs;
+using Holdfast.Wire.Http1;
+
+namespace Holdfast.Relay.Handshakes;
+
+/// <summary>
+/// Takes connections from the accept to the 101 relayed: reads the head, asks the policy, dials, reads the answer. It allocates (heads are
+/// arrays); a handshake happens once in a connection's life. While the endpoint is asked, the client is not read: what it sends early
+/// waits in the kernel, beyond the bytes that came with its head.
+/// </summary>
+internal sealed partial class HandshakeDriver
+{
+    /// <summary>Bytes of a request or response head at most (Kestrel and nginx allow 32 KiB in all).</summary>
+    public const int MaxHead = 32 * 1024;
+
+    /// <summary>How long a request head may take (as HAProxy's and nginx's guides set it against slow clients).</summary>
+    public const int HeadTimeout = 10_000;
+
+    private const int RefusalLinger = 2_000;
+    private const int HandshakeSpill = 1 << 20;
+
+    private readonly LoopCore _core;
+    private readonly PairRelay _relay;
+    private readonly IHandshakePolicy _policy;
+    private readonly List<Handshake> _handshakes = [];
+    private readonly Stack<int> _free = new();
+
+    public HandshakeDriver(LoopCore core, PairRelay relay, IHandshakePolicy policy)
+    {
+        _core = core;
+        _relay = relay;
+        _policy = policy;
+    }
+
+    /// <summary>Handshakes in flight that have begun to speak.</summary>
+    public int InFlight => _handshakes.Count - _free.Count;
+
+    /// <summary>A fresh connection. The descriptor is owned from here on.</summary>
+    public void OnAccepted(int fd, in NativeAddress client, int listenerId)
+    {
+        var index = _core.Rent();
+        if (index < 0)
+        {
+            Sys.Close(fd);
+            return;
+        }
+
+        ref var pair = ref _core.Pairs[index];
+        pair.Down.Fd = fd;
+        pair.Client = client;
+        pair.ListenerId = listenerId;
+        pair.AcceptedAt = _core.Now;
+        pair.State = PairState.ReadingRequest;
+        pair.Settings.SpillCap = HandshakeSpill;
+        if (!_core.Register(index, Side.Downstream))
+        {
+            _core.Free(index);
+            return;
+        }
+
+        _core.Timers.Arm(index, _core.Now + HeadTimeout);
+    }
+
+    public void OnEvent(int index, Side side, EpollEvents events)
+    {
+        ref var pair = ref _core.Pairs[index];
+        ref var leg = ref pair.Legs[(int)side];
+        if ((events & EpollEvents.In) != 0)
+            leg.Flags |= LegFlags.Readable;
+        if ((events & (EpollEvents.ReadHangUp | EpollEvents.HangUp | EpollEvents.Error)) != 0)
+            leg.Flags |= LegFlags.Readable | LegFlags.HungUp;
+
+        if (side == Side.Downstream)
+        {
+            if (pair.State == PairState.ReadingRequest)
+                ReadRequest(index, ref pair);
+            else if (leg.Has(LegFlags.HungUp))
+                Abandon(index, ref pair, HandshakeEnd.ClientGone);
+            return;
+        }
+
+        switch (pair.State)
+        {
+            case PairState.Connecting:
+                OnConnectResult(index, ref pair, events);
+                break;
+            case PairState.SendingRequest when (events & EpollEvents.Out) != 0 && !leg.Has(LegFlags.HungUp):
+                SendRequest(index, ref pair, HandshakeOf(in pair));
+                break;
+            case PairState.SendingRequest or PairState.AwaitingResponse when leg.Has(LegFlags.Readable):
+                ReadResponse(index, ref pair);
+                break;
+        }
+    }
+
+    public void OnTimer(int index)
+    {
+        ref var pair = ref _core.Pairs[index];
+        if (pair.State == PairState.ReadingRequest)
+        {
+            if (pair.HandshakeIndex < 0)
+                _core.Free(index);      // Never said a word: nobody waits for an answer.
+            else
+                Fault(index, ref pair, HandshakeOf(in pair), RequestFault.HeadTimeout);
+            return;
+        }
+
+        var handshake = HandshakeOf(in pair);
+        var failure = pair.State == PairState.Connecting ? DialFailure.ConnectTimeout : DialFailure.ResponseTimeout;
+        OnAttemptFailed(index, ref pair, handshake, failure);
+    }
+
+    /// <summary>The gateway ends: no handshake goes on.</summary>
+    public void Shutdown(int index)
+    {
+        ref var pair = ref _core.Pairs[index];
+        Abandon(index, ref pair, HandshakeEnd.Shutdown);
+    }
+
+    private Handshake HandshakeOf(in Pair pair) => _handshakes[pair.HandshakeIndex];
+
+    private Handshake Begin(int index, ref Pair pair)
+    {
+        if (!_free.TryPop(out var slot))
+        {
+            slot = _handshakes.Count;
+            _handshakes.Add(new Handshake { Index = slot });
+        }
+
+        var handshake = _handshakes[slot];
+        handshake.PairIndex = index;
+        handshake.Client = pair.Client;
+        handshake.ListenerId = pair.ListenerId;
+        handshake.AcceptedAt = pair.AcceptedAt;
+        handshake.Now = _core.Now;
+        handshake.Id = _core.Random.NextUInt128();
+        pair.HandshakeIndex = slot;
+        return handshake;
+    }
+
+    private void Release(ref Pair pair)
+    {
+        var handshake = HandshakeOf(in pair);
+        pair.HandshakeIndex = -1;
+        handshake.Reset();
+        _free.Push(handshake.Index);
+    }
+
+    private void ReadRequest(int index, ref Pair pair)
+    {
+        ref var leg = ref pair.Down;
+        while (leg.Has(LegFlags.Readable))
+        {
+            var n = Sys.Receive(leg.Fd, _core.Buffer.AsSpan(LoopCore.Headroom, LoopCore.ReadSize));
+            if (n == -(int)Errno.Again)
+            {
+                leg.Flags &= ~LegFlags.Readable;
+                return;
+            }
+
+            if (n <= 0)
+            {
+                Abandon(index, ref pair, HandshakeEnd.ClientGone);
+                return;
+            }
+
+            if (n < LoopCore.ReadSize && !leg.Has(LegFlags.HungUp))
+                leg.Flags &= ~LegFlags.Readable;
+            ReadOnlySpan<byte> bytes = _core.Buffer.AsSpan(LoopCore.Headroom, n);
+            var handshake = pair.HandshakeIndex < 0 ? Begin(index, ref pair) : HandshakeOf(in pair);
+            var searched = handshake.Received.Length;
+            if (searched > 0)
+            {
+                handshake.Received.Append(bytes);
+                bytes = handshake.Received.Bytes;
+            }
+
+            var end = HeadEnd.Find(bytes, searched);
+            if (end < 0 ? bytes.Length > MaxHead : end > MaxHead)
+            {
+                Fault(index, ref pair, handshake, RequestFault.HeadTooLarge);
+                return;
+            }
+
+            if (end >= 0)
+            {
+                OnRequest(index, ref pair, handshake, bytes, end);
+                return;
+            }
+
+            if (HasBareLineFeed(bytes))
+            {
+                // An empty line of bare LFs would never end the head by our rules: say so now, not at the time-out.
+                Fault(index, ref pair, handshake, RequestFault.BareLineFeed);
+                return;
+            }
+
+            if (searched == 0)
+                handshake.Received.Append(bytes);
+        }
+    }
+
+    private static bool HasBareLineFeed(ReadOnlySpan<byte> bytes)
+    {
+        for (int i; (i = bytes.IndexOf((byte)'\n')) >= 0; bytes = bytes[(i + 1)..])
+        {
+            if (i == 0 || bytes[i - 1] != '\r')
+                return true;
+        }
+
+        return false;
+    }
+
+    private void OnRequest(int index, ref Pair pair, Handshake handshake, ReadOnlySpan<byte> bytes, int end)
+    {
+        handshake.Now = _core.Now;
+        var step = _policy.OnRequest(handshake, bytes[..end]);
+        if (step == HandshakeStep.HandOff)
+        {
+            HandOff(index, ref pair, handshake, bytes);
+            return;
+        }
+
+        handshake.Early.Append(bytes[end..]);
+        Advance(index, ref pair, handshake, step);
+    }
+
+    private void HandOff(int index, ref Pair pair, Handshake handshake, ReadOnlySpan<byte> bytes)
+    {
+        // The description lives on elsewhere: it must leave this epoll first.
+        _core.Epoll.Unregister(pair.Down.Fd);
+        if (!_policy.HandOff(handshake, pair.Down.Fd, bytes))
+        {
+            if (_core.Register(index, Side.Downstream))
+                Refuse(index, ref pair, handshake);
+            else
+                Abandon(index, ref pair, HandshakeEnd.Refused);
+            return;
+        }
+
+        pair.Down.Fd = -1;
+        Release(ref pair);
+        _core.Free(index);
+    }
+
+    /// <summary>Does what the policy said, and goes on asking it while attempts fail at once.</summary>
+    private void Advance(int index, ref Pair pair, Handshake handshake, HandshakeStep step)
+    {
+        while (step == HandshakeStep.Dial)
+        {
+            var failure = Dial(index, ref pair, handshake);
+            if (failure is null)
+                return;
+            DropUpstream(ref pair);
+            step = _policy.OnDialFailed(handshake, failure.Value);
+        }
+
+        Refuse(index, ref pair, handshake);
+    }
+
+    private void OnAttemptFailed(int index, ref Pair pair, Handshake handshake, DialFailure failure)
+    {
+        DropUpstream(ref pair);
+        handshake.Now = _core.Now;
+        Advance(index, ref pair, handshake, _policy.OnDialFailed(handshake, failure));
+    }
+
+    private static void DropUpstream(ref Pair pair)
+    {
+        if (pair.Up.Fd >= 0)
+            Sys.Close(pair.Up.Fd);
+        pair.Up.Fd = -1;
+        pair.Up.Flags = LegFlags.None;
+    }
+
+    private void Fault(int index, ref Pair pair, Handshake handshake, RequestFault fault)
+    {
+        handshake.Now = _core.Now;
+        _policy.OnRequestFault(handshake, fault);
+        Refuse(index, ref pair, handshake);
+    }
+
+    private void Refuse(int index, ref Pair pair, Handshake handshake)
+    {
+        _policy.OnHandshakeEnded(handshake, HandshakeEnd.Refused);
+        SendAndRelease(index, ref pair, handshake.Response, handshake);
+        if (pair.State != PairState.Free)
+            _ = _relay.CloseRefused(index, RefusalLinger);
+    }
+
+    private void SendAndRelease(int index, ref Pair pair, ByteBuffer response, Handshake handshake)
+    {
+        pair.State = PairState.Closing;
+        _ = _relay.SendToClient(index, response.Bytes);
+        if (pair.State != PairState.Free)
+            Release(ref pair);
+        else
+            Recycle(handshake);
+    }
+
+    private void Recycle(Handshake handshake)
+    {
+        handshake.Reset();
+        _free.Push(handshake.Index);
+    }
+
+    private void Abandon(int index, ref Pair pair, HandshakeEnd end)
+    {
+        if (pair.HandshakeIndex >= 0)
+        {
+            var handshake = HandshakeOf(in pair);
+            handshake.Now = _core.Now;
+            _policy.OnHandshakeEnded(handshake, end);
+            Release(ref pair);
+        }
+
+        _core.Free(index);
+    }
+}

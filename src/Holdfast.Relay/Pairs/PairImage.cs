@@ -1,0 +1,103 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Interop;
+
+namespace Holdfast.Relay.Pairs;
+
+/// <summary>
+/// A relaying pair as bytes: the struct, then what its four buffers hold. With its two sockets it continues in another process of the same
+/// build on the same machine (times are the machine's), where a message is cut in the middle or a peer is slow. Nothing of a pair lives
+/// anywhere else (DESIGN law 9).
+/// </summary>
+internal static class PairImage
+{
+    /// <summary>Takes a pair off its loop without touching its sockets, which the caller owns from here on. Null: it is not relaying.</summary>
+    public static byte[]? Detach(LoopCore core, int index, out int downstream, out int upstream)
+    {
+        downstream = upstream = -1;
+        ref var pair = ref core.Pairs[index];
+        if (pair.State != PairState.Relaying || pair.Down.Fd < 0 || pair.Up.Fd < 0)
+            return null;
+        downstream = pair.Down.Fd;
+        upstream = pair.Up.Fd;
+        core.Epoll.Unregister(downstream);
+        core.Epoll.Unregister(upstream);
+
+        var image = new byte[Size(in pair)];
+        var rest = image.AsSpan(sizeof(int) + Unsafe.SizeOf<Pair>());
+        for (var side = 0; side < 2; side++)
+        {
+            rest = Put(rest, pair.Legs[side].Spill.Bytes);
+            rest = Put(rest, pair.Legs[side].Held.Bytes);
+            pair.Legs[side].Spill.Release();
+            pair.Legs[side].Held.Release();
+            pair.Legs[side].Fd = -1;
+        }
+
+        core.Timers.Disarm(index);
+        BinaryPrimitives.WriteInt32LittleEndian(image, Unsafe.SizeOf<Pair>());
+        MemoryMarshal.Write(image.AsSpan(sizeof(int)), in pair);
+        core.CountEstablished(-1);
+        core.Free(index);
+        return image;
+    }
+
+    /// <summary>Continues a pair on a loop, on its thread. False: the image is not of this build, or there is no room; the sockets stay the caller's.</summary>
+    public static bool Attach(LoopCore core, PairRelay relay, ReadOnlySpan<byte> image, int downstream, int upstream)
+    {
+        if (image.Length < sizeof(int) + Unsafe.SizeOf<Pair>() || BinaryPrimitives.ReadInt32LittleEndian(image) != Unsafe.SizeOf<Pair>())
+            return false;
+        var index = core.Rent();
+        if (index < 0)
+            return false;
+        ref var pair = ref core.Pairs[index];
+        var generation = pair.Generation;
+        pair = MemoryMarshal.Read<Pair>(image[sizeof(int)..]);
+        pair.Generation = generation;
+        var rest = image[(sizeof(int) + Unsafe.SizeOf<Pair>())..];
+        for (var side = 0; side < 2; side++)
+        {
+            ref var leg = ref pair.Legs[side];
+            rest = Take(rest, ref leg.Spill);
+            rest = Take(rest, ref leg.Held);
+            leg.Flags = (leg.Flags & ~LegFlags.Queued) | LegFlags.Readable;
+        }
+
+        pair.Down.Fd = downstream;
+        pair.Up.Fd = upstream;
+        if (!core.Register(index, Side.Downstream) || !core.Register(index, Side.Upstream))
+        {
+            pair.Down.Fd = pair.Up.Fd = -1;
+            core.Free(index);
+            return false;
+        }
+
+        relay.Resume(index);
+        return true;
+    }
+
+    private static int Size(in Pair pair)
+    {
+        var size = sizeof(int) + Unsafe.SizeOf<Pair>();
+        for (var side = 0; side < 2; side++)
+            size += (2 * sizeof(int)) + pair.Legs[side].Spill.Length + pair.Legs[side].Held.Length;
+        return size;
+    }
+
+    private static Span<byte> Put(Span<byte> destination, ReadOnlySpan<byte> bytes)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(destination, bytes.Length);
+        bytes.CopyTo(destination[sizeof(int)..]);
+        return destination[(sizeof(int) + bytes.Length)..];
+    }
+
+    private static ReadOnlySpan<byte> Take(ReadOnlySpan<byte> source, ref NativeBuffer buffer)
+    {
+        var length = BinaryPrimitives.ReadInt32LittleEndian(source);
+        buffer = default;
+        buffer.Append(source.Slice(sizeof(int), length));
+        return source[(sizeof(int) + length)..];
+    }
+}
