@@ -47,7 +47,8 @@ public static class ConfigurationReader
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            var reason = Directory.Exists(path) ? "it is a directory" : e is UnauthorizedAccessException ? "no permission" : e.Message;
+            // Not the exception's own text: an executable may run with the framework's messages left out.
+            var reason = Directory.Exists(path) ? "it is a directory" : e is UnauthorizedAccessException ? "no permission" : "the system refused";
             return Unreadable(path, "the file cannot be read: " + reason);
         }
     }

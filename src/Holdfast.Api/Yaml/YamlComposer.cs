@@ -34,9 +34,10 @@ internal sealed class YamlComposer
         if (FindUnreadable(text) is { } unreadable)
             return (null, unreadable);
 
+        var composer = new YamlComposer(text);
         try
         {
-            return (new YamlComposer(text).Document(), null);
+            return (composer.Document(), null);
         }
         catch (ComposeException e)
         {
@@ -45,6 +46,12 @@ internal sealed class YamlComposer
         catch (YamlException e)
         {
             return (null, new YamlFault(Place(e.Start.Line), Place(e.Start.Column), "not valid YAML: " + Reason(e)));
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or FormatException or OverflowException)
+        {
+            // The library's scanner trips over some broken texts instead of refusing them; the fault lies after the last event it gave.
+            var mark = composer._parser.Current?.End ?? Mark.Empty;
+            return (null, new YamlFault(Place(mark.Line), Place(mark.Column), "not valid YAML: cannot be read after here"));
         }
     }
 

@@ -9,8 +9,9 @@ internal sealed record SchemaKey(string Name, string Type, string Default = "", 
 
 /// <summary>The keys of one mapping.</summary>
 /// <param name="Path">Where it stands: <c>[]</c> is any item, <c>*</c> any name; empty for the document.</param>
+/// <param name="Example">A good one, for messages.</param>
 /// <param name="Keys">In the order of the reference.</param>
-internal sealed record SchemaSection(string Path, params SchemaKey[] Keys)
+internal sealed record SchemaSection(string Path, string Example, params SchemaKey[] Keys)
 {
     public string PathOf(string key) => Path.Length == 0 ? key : Path + "." + key;
 }
@@ -22,10 +23,11 @@ internal static class ConfigurationSchema
 {
     public const string Required = "required";
 
-    public static readonly SchemaSection ListenerLimits = new("listeners[].limits", new SchemaKey("connections", "number", "0"));
+    public static readonly SchemaSection ListenerLimits = new("listeners[].limits", "{connections: 10000}", new SchemaKey("connections", "number", "0"));
 
     public static readonly SchemaSection Listener = new(
         "listeners[]",
+        "{name: web, address: 0.0.0.0:8080}",
         new SchemaKey("name", "name", Required),
         new SchemaKey("address", "ip:port", Required),
         new SchemaKey("limits", "mapping", Section: ListenerLimits),
@@ -33,12 +35,14 @@ internal static class ConfigurationSchema
 
     public static readonly SchemaSection Admin = new(
         "admin",
+        "{address: 127.0.0.1:9090}",
         new SchemaKey("address", "ip:port", "127.0.0.1:9090"),
         new SchemaKey("token", "text"),
         new SchemaKey("tokenFile", "path"));
 
     public static readonly SchemaSection Path = new(
         "routes[].path",
+        "{prefix: /ws}",
         new SchemaKey("prefix", "path", "/"),
         new SchemaKey("exact", "path"));
 
@@ -48,17 +52,20 @@ internal static class ConfigurationSchema
 
     public static readonly SchemaSection Timeouts = new(
         "routes[].timeouts",
+        "{connect: 5s}",
         new SchemaKey("request", "duration", "0s"),
         new SchemaKey("connect", "duration", "5s"),
         new SchemaKey("handshake", "duration", "10s"));
 
     public static readonly SchemaSection WeightedBackend = new(
         "routes[].backends[]",
+        "{name: chat, weight: 90}",
         new SchemaKey("name", "name", Required),
         new SchemaKey("weight", "number", "1"));
 
     public static readonly SchemaSection Route = new(
         "routes[]",
+        "{path: {prefix: /ws}, backend: chat}",
         new SchemaKey("hosts", "list of hosts", "[]"),
         new SchemaKey("path", "mapping", Section: Path),
         new SchemaKey("headers", "list of mappings", "[]", Header),
@@ -70,12 +77,14 @@ internal static class ConfigurationSchema
 
     public static readonly SchemaSection KeepAlive = new(
         "backends.*.keepAlive",
+        "{pingInterval: 30s}",
         new SchemaKey("pingInterval", "duration", "30s"),
         new SchemaKey("pongTimeout", "duration", "20s"),
         new SchemaKey("idleTimeout", "duration", "0s"));
 
     public static readonly SchemaSection Backend = new(
         "backends.*",
+        "{endpoints: [127.0.0.1:9001]}",
         new SchemaKey("endpoints", "list of host:port", Required),
         new SchemaKey("loadBalancing", "policy", "leastConnections"),
         new SchemaKey("slowStart", "duration", "10s"),
@@ -84,11 +93,13 @@ internal static class ConfigurationSchema
 
     public static readonly SchemaSection Shutdown = new(
         "shutdown",
+        "{delay: 10s, duration: 60s}",
         new SchemaKey("delay", "duration", "10s"),
         new SchemaKey("duration", "duration", "60s"));
 
     public static readonly SchemaSection Document = new(
         "",
+        "listeners: [{name: web, address: 0.0.0.0:8080}]",
         new SchemaKey("listeners", "list of mappings", Required, Listener),
         new SchemaKey("admin", "mapping", Section: Admin),
         new SchemaKey("routes", "list of mappings", "[]", Route),
@@ -97,6 +108,7 @@ internal static class ConfigurationSchema
 
     private static SchemaSection NameAndValue(string path) => new(
         path,
+        "{name: version, value: \"2\"}",
         new SchemaKey("name", "text", Required),
         new SchemaKey("value", "text", Required));
 }

@@ -39,7 +39,7 @@ internal sealed class SectionReader
         faults.Place(key, node);
         if (node.Kind != YamlKind.Mapping)
         {
-            faults.Damage(node, key, $"must be a mapping of {Names(section)}, not {What(node)}");
+            faults.Damage(node, key, $"must be a mapping, not {What(node)}; write for example {section.Example}");
             return null;
         }
 

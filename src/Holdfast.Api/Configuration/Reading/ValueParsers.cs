@@ -75,10 +75,10 @@ internal static class ValueParsers
         value = Placeholders.Address;
         if (!TrySplit(text, out var host, out var port))
             return $"{Printable.Quote(text)} is not an address and port; write for example 0.0.0.0:8080 or [::]:8080";
-        if (!TryParseIp(host, out var ip))
-            return $"{Printable.Quote(host)} is not an IP address; write for example 127.0.0.1:{(port < 0 ? "8080" : port.ToString(CultureInfo.InvariantCulture))}";
         if (port < 0)
             return $"{Printable.Quote(text)} has no port from 0 to 65535; write for example 0.0.0.0:8080";
+        if (!TryParseIp(host, out var ip))
+            return $"{Printable.Quote(host)} is not an IP address; write for example 127.0.0.1:{port.ToString(CultureInfo.InvariantCulture)}";
         value = new IPEndPoint(ip, port);
         return null;
     }
