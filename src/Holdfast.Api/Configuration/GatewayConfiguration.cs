@@ -1,7 +1,7 @@
 namespace Holdfast.Api.Configuration;
 
 /// <summary>
-/// Everything one gateway serves: immutable, replaced whole. Read from YAML by the configuration reader, which returns it only
+/// Everything one gateway serves: immutable, replaced whole. Read from YAML by <see cref="ConfigurationReader"/>, which returns it only
 /// when it has no fault. Durations are <see cref="TimeSpan"/>, sizes are bytes; zero means "no limit" unless a member says otherwise.
 /// </summary>
 public sealed record GatewayConfiguration

@@ -1,0 +1,114 @@
+namespace Holdfast.Api.Configuration.Reading;
+
+/// <summary>A key that is read.</summary>
+/// <param name="Name">camelCase.</param>
+/// <param name="Type">In the reference's words.</param>
+/// <param name="Default">As it would be written; empty: none; <see cref="ConfigurationSchema.Required"/>: must be given.</param>
+/// <param name="Section">What is inside a mapping or each item of a list of mappings.</param>
+internal sealed record SchemaKey(string Name, string Type, string Default = "", SchemaSection? Section = null);
+
+/// <summary>The keys of one mapping.</summary>
+/// <param name="Path">Where it stands: <c>[]</c> is any item, <c>*</c> any name; empty for the document.</param>
+/// <param name="Example">A good one, for messages.</param>
+/// <param name="Keys">In the order of the reference.</param>
+internal sealed record SchemaSection(string Path, string Example, params SchemaKey[] Keys)
+{
+    public string PathOf(string key) => Path.Length == 0 ? key : Path + "." + key;
+}
+
+/// <summary>
+/// Every key of a configuration that this version reads: the reader accepts only these, and the reference's table must list the same ones.
+/// </summary>
+internal static class ConfigurationSchema
+{
+    public const string Required = "required";
+
+    public static readonly SchemaSection ListenerLimits = new("listeners[].limits", "{connections: 10000}", new SchemaKey("connections", "number", "0"));
+
+    public static readonly SchemaSection Listener = new(
+        "listeners[]",
+        "{name: web, address: 0.0.0.0:8080}",
+        new SchemaKey("name", "name", Required),
+        new SchemaKey("address", "ip:port", Required),
+        new SchemaKey("limits", "mapping", Section: ListenerLimits),
+        new SchemaKey("trustedProxies", "list of networks", "[]"));
+
+    public static readonly SchemaSection Admin = new(
+        "admin",
+        "{address: 127.0.0.1:9090}",
+        new SchemaKey("address", "ip:port", "127.0.0.1:9090"),
+        new SchemaKey("token", "text"),
+        new SchemaKey("tokenFile", "path"));
+
+    public static readonly SchemaSection Path = new(
+        "routes[].path",
+        "{prefix: /ws}",
+        new SchemaKey("prefix", "path", "/"),
+        new SchemaKey("exact", "path"));
+
+    public static readonly SchemaSection Header = NameAndValue("routes[].headers[]");
+
+    public static readonly SchemaSection Query = NameAndValue("routes[].query[]");
+
+    public static readonly SchemaSection Timeouts = new(
+        "routes[].timeouts",
+        "{connect: 5s}",
+        new SchemaKey("request", "duration", "0s"),
+        new SchemaKey("connect", "duration", "5s"),
+        new SchemaKey("handshake", "duration", "10s"));
+
+    public static readonly SchemaSection WeightedBackend = new(
+        "routes[].backends[]",
+        "{name: chat, weight: 90}",
+        new SchemaKey("name", "name", Required),
+        new SchemaKey("weight", "number", "1"));
+
+    public static readonly SchemaSection Route = new(
+        "routes[]",
+        "{path: {prefix: /ws}, backend: chat}",
+        new SchemaKey("hosts", "list of hosts", "[]"),
+        new SchemaKey("path", "mapping", Section: Path),
+        new SchemaKey("headers", "list of mappings", "[]", Header),
+        new SchemaKey("query", "list of mappings", "[]", Query),
+        new SchemaKey("methods", "list of methods", "[]"),
+        new SchemaKey("timeouts", "mapping", Section: Timeouts),
+        new SchemaKey("backend", "name"),
+        new SchemaKey("backends", "list of mappings", Section: WeightedBackend));
+
+    public static readonly SchemaSection KeepAlive = new(
+        "backends.*.keepAlive",
+        "{pingInterval: 30s}",
+        new SchemaKey("pingInterval", "duration", "30s"),
+        new SchemaKey("pongTimeout", "duration", "20s"),
+        new SchemaKey("idleTimeout", "duration", "0s"));
+
+    public static readonly SchemaSection Backend = new(
+        "backends.*",
+        "{endpoints: [127.0.0.1:9001]}",
+        new SchemaKey("endpoints", "list of host:port", Required),
+        new SchemaKey("loadBalancing", "policy", "leastConnections"),
+        new SchemaKey("slowStart", "duration", "10s"),
+        new SchemaKey("keepAlive", "mapping", Section: KeepAlive),
+        new SchemaKey("spill", "size", "1MiB"));
+
+    public static readonly SchemaSection Shutdown = new(
+        "shutdown",
+        "{delay: 10s, duration: 60s}",
+        new SchemaKey("delay", "duration", "10s"),
+        new SchemaKey("duration", "duration", "60s"));
+
+    public static readonly SchemaSection Document = new(
+        "",
+        "listeners: [{name: web, address: 0.0.0.0:8080}]",
+        new SchemaKey("listeners", "list of mappings", Required, Listener),
+        new SchemaKey("admin", "mapping", Section: Admin),
+        new SchemaKey("routes", "list of mappings", "[]", Route),
+        new SchemaKey("backends", "mapping by name", Section: Backend),
+        new SchemaKey("shutdown", "mapping", Section: Shutdown));
+
+    private static SchemaSection NameAndValue(string path) => new(
+        path,
+        "{name: version, value: \"2\"}",
+        new SchemaKey("name", "text", Required),
+        new SchemaKey("value", "text", Required));
+}

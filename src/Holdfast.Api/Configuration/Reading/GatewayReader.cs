@@ -1,0 +1,141 @@
+using System.Net;
+using Holdfast.Api.Yaml;
+using Schema = Holdfast.Api.Configuration.Reading.ConfigurationSchema;
+
+namespace Holdfast.Api.Configuration.Reading;
+
+/// <summary>Fills the records from the document, section by section.</summary>
+internal static class GatewayReader
+{
+    private static readonly ListenerOptions NoListener = new() { Name = "", Address = Placeholders.Address };
+    private static readonly RouteOptions NoRoute = new() { Backends = [] };
+    private static readonly NameValueMatch NoMatch = new("", "");
+    private static readonly WeightedBackend NoBackend = new("");
+
+    public static GatewayConfiguration? Read(FaultCollector faults, YamlNode root) => SectionReader.Read(faults, root, "", Schema.Document, ReadDocument);
+
+    private static GatewayConfiguration ReadDocument(SectionReader s) => new()
+    {
+        Listeners = s.Sections("listeners", Schema.Listener, ReadListener, NoListener, "[{name: web, address: 0.0.0.0:8080}]"),
+        Admin = s.Section("admin", Schema.Admin, ReadAdmin, new AdminOptions()),
+        Routes = s.Sections("routes", Schema.Route, ReadRoute, NoRoute, "[{path: {prefix: /ws}, backend: chat}]"),
+        Backends = s.Named("backends", Schema.Backend, ReadBackend, NameOnly, "{chat: {endpoints: [127.0.0.1:9001]}}"),
+        Shutdown = s.Section("shutdown", Schema.Shutdown, ReadShutdown, new ShutdownOptions()),
+    };
+
+    private static ListenerOptions ReadListener(SectionReader s) => new()
+    {
+        Name = s.Required("name", ValueParsers.Text, "", "web"),
+        Address = s.Required("address", ValueParsers.ListenAddress, Placeholders.Address, "0.0.0.0:8080"),
+        Limits = s.Section("limits", Schema.ListenerLimits, l => new ListenerLimits { Connections = l.Optional("connections", ValueParsers.Number, 0) }, new ListenerLimits()),
+        TrustedProxies = s.List<IPNetwork>("trustedProxies", ValueParsers.Network, "[10.0.0.0/8]"),
+    };
+
+    private static AdminOptions ReadAdmin(SectionReader s) => new()
+    {
+        Address = s.Optional("address", ValueParsers.ListenAddress, new AdminOptions().Address),
+        Token = s.OptionalReference<string>("token", Secret),
+        TokenFile = s.OptionalReference<string>("tokenFile", ValueParsers.Text),
+    };
+
+    private static RouteOptions ReadRoute(SectionReader s) => new()
+    {
+        Hosts = s.List<string>("hosts", ValueParsers.Host, "[chat.example.com]"),
+        Path = s.Section("path", Schema.Path, ReadPath, PathMatch.Any),
+        Headers = s.Sections("headers", Schema.Header, ReadMatch, NoMatch, "[{name: x-canary, value: always}]"),
+        Query = s.Sections("query", Schema.Query, ReadMatch, NoMatch, "[{name: version, value: \"2\"}]"),
+        Methods = s.List<string>("methods", ValueParsers.Text, "[GET]"),
+        Timeouts = s.Section("timeouts", Schema.Timeouts, ReadTimeouts, new RouteTimeouts()),
+        Backends = ReadRouteBackends(s),
+    };
+
+    private static PathMatch ReadPath(SectionReader s)
+    {
+        var prefix = s.OptionalReference<string>("prefix", ValueParsers.Any);
+        var exact = s.OptionalReference<string>("exact", ValueParsers.Any);
+        if (s.Has("prefix") == s.Has("exact"))
+            s.Add("needs either prefix or exact; write for example {prefix: /ws}");
+        return exact is not null ? new PathMatch(PathMatchKind.Exact, exact) : new PathMatch(PathMatchKind.Prefix, prefix ?? "/");
+    }
+
+    private static NameValueMatch ReadMatch(SectionReader s) =>
+        new(s.Required("name", ValueParsers.Text, "", "x-canary"), s.Required("value", ValueParsers.Any, "", "always"));
+
+    private static RouteTimeouts ReadTimeouts(SectionReader s)
+    {
+        var usual = new RouteTimeouts();
+        return new RouteTimeouts
+        {
+            Request = s.Optional("request", ValueParsers.Duration, usual.Request),
+            Connect = s.Optional("connect", ValueParsers.Duration, usual.Connect),
+            Handshake = s.Optional("handshake", ValueParsers.Duration, usual.Handshake),
+        };
+    }
+
+    private static List<WeightedBackend> ReadRouteBackends(SectionReader s)
+    {
+        var single = s.OptionalReference<string>("backend", ValueParsers.Text);
+        var several = s.Sections("backends", Schema.WeightedBackend, ReadWeightedBackend, NoBackend, "[{name: chat, weight: 90}, {name: chat-next, weight: 10}]");
+        if (s.Has("backend") && s.Has("backends"))
+            s.Damage("backends", "a route has either backend or backends; remove one");
+        else if (!s.Has("backend") && !s.Has("backends"))
+            s.Damage("backend", "is required; write for example `backend: chat`");
+        if (single is null)
+        {
+            if (!s.Has("backends"))
+                s.Suspect("backends");
+            return several;
+        }
+
+        s.ShowAs(s.KeyOf("backends[0].name"), "backend");
+        return [new WeightedBackend(single)];
+    }
+
+    private static WeightedBackend ReadWeightedBackend(SectionReader s) =>
+        new(s.Required("name", ValueParsers.Text, "", "chat"), s.Optional("weight", ValueParsers.Number, 1));
+
+    private static BackendOptions ReadBackend(string name, SectionReader s)
+    {
+        var usual = NameOnly(name);
+        if (s.Find("endpoints") is null)
+            s.Damage("endpoints", "is required; write for example `endpoints: [127.0.0.1:9001]`");
+        return new BackendOptions
+        {
+            Name = name,
+            Endpoints = s.List<EndpointAddress>("endpoints", ValueParsers.Endpoint, "[127.0.0.1:9001]"),
+            LoadBalancing = s.Optional("loadBalancing", ValueParsers.Policy, usual.LoadBalancing),
+            SlowStart = s.Optional("slowStart", ValueParsers.Duration, usual.SlowStart),
+            KeepAlive = s.Section("keepAlive", Schema.KeepAlive, ReadKeepAlive, usual.KeepAlive),
+            Spill = s.Optional("spill", ValueParsers.Size, usual.Spill),
+        };
+    }
+
+    private static KeepAliveOptions ReadKeepAlive(SectionReader s)
+    {
+        var usual = new KeepAliveOptions();
+        return new KeepAliveOptions
+        {
+            PingInterval = s.Optional("pingInterval", ValueParsers.Duration, usual.PingInterval),
+            PongTimeout = s.Optional("pongTimeout", ValueParsers.Duration, usual.PongTimeout),
+            IdleTimeout = s.Optional("idleTimeout", ValueParsers.Duration, usual.IdleTimeout),
+        };
+    }
+
+    private static ShutdownOptions ReadShutdown(SectionReader s)
+    {
+        var usual = new ShutdownOptions();
+        return new ShutdownOptions
+        {
+            Delay = s.Optional("delay", ValueParsers.Duration, usual.Delay),
+            Duration = s.Optional("duration", ValueParsers.Duration, usual.Duration),
+        };
+    }
+
+    private static BackendOptions NameOnly(string name) => new() { Name = name, Endpoints = [] };
+
+    private static string? Secret(string text, out string value)
+    {
+        value = text;
+        return null;
+    }
+}

@@ -1,0 +1,37 @@
+using System.Collections.Frozen;
+
+namespace Holdfast.Api.Configuration.Reading;
+
+/// <summary>
+/// Keys and values that a configuration may have in a later version: refused by name, so that nobody believes a policy is in force that is
+/// not. Whoever implements one deletes it here.
+/// </summary>
+internal static class UnsupportedKeys
+{
+    private static readonly FrozenSet<string> Keys = FrozenSet.Create(
+        StringComparer.Ordinal,
+        "bufferTotal",
+        "cluster",
+        "listeners[].tls",
+        "listeners[].proxyProtocol",
+        "routes[].filters",
+        "routes[].origins",
+        "backends.*.affinity",
+        "backends.*.auth",
+        "backends.*.boundedLoad",
+        "backends.*.dns",
+        "backends.*.drain",
+        "backends.*.handshakes",
+        "backends.*.health",
+        "backends.*.hold",
+        "backends.*.limits",
+        "backends.*.tls",
+        "backends.*.user");
+
+    public static IReadOnlyCollection<string> All => Keys;
+
+    /// <summary>A load-balancing policy like the above.</summary>
+    public static bool IsPolicy(string text) => text is "consistentHash";
+
+    public static bool Contains(string schemaPath) => Keys.Contains(schemaPath);
+}

@@ -1,0 +1,17 @@
+using Holdfast.Api.Configuration;
+using Holdfast.Api.Configuration.Reading;
+
+namespace Holdfast.Api.Validation;
+
+/// <summary>What must hold of the records whatever filled them. Each concern has its validator; all of them always run.</summary>
+internal static class ConfigurationValidator
+{
+    public static void Validate(GatewayConfiguration configuration, FaultCollector faults)
+    {
+        ListenerValidator.Validate(configuration, faults);
+        AdminValidator.Validate(configuration.Admin, faults);
+        RouteValidator.Validate(configuration, faults);
+        RouteOverlapValidator.Validate(configuration.Routes, faults);
+        BackendValidator.Validate(configuration.Backends, faults);
+    }
+}

@@ -1,0 +1,134 @@
+using Holdfast.Api.Configuration;
+
+namespace Holdfast.Gateway.LoadBalancing;
+
+/// <summary>Where an endpoint is in its life. The numbers leave the process in metrics: they never change.</summary>
+internal enum EndpointPhase
+{
+    /// <summary>Known, not yet ready: takes no connection.</summary>
+    Starting = 0,
+
+    /// <summary>Takes new connections.</summary>
+    Ready = 1,
+
+    /// <summary>Still serves, takes new connections only when no endpoint is ready.</summary>
+    Draining = 2,
+
+    /// <summary>Left for good: a returning address is a new endpoint.</summary>
+    Gone = 3,
+}
+
+/// <summary>Whether an endpoint's answers count as good. The numbers leave the process in metrics: they never change.</summary>
+internal enum EndpointHealth
+{
+    Healthy = 0,
+    Unhealthy = 1,
+}
+
+/// <summary>
+/// One endpoint of a backend, for as long as it is known: it outlives every change of configuration that keeps its address. Thread-safe
+/// without locks; counts are exact, and what one thread writes another sees no later than its next pick.
+/// </summary>
+internal sealed class EndpointState(int id, EndpointAddress address)
+{
+    private int _connections;
+    private int _handshakes;
+    private int _phase;
+    private int _health;
+    private long _readySince;
+
+    /// <summary>Unique in this process, never reused.</summary>
+    public int Id { get; } = id;
+
+    public EndpointAddress Address { get; } = address;
+
+    /// <summary>Connections reserved and open.</summary>
+    public int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>Handshakes under way: a part of <see cref="Connections"/>.</summary>
+    public int Handshakes => Volatile.Read(ref _handshakes);
+
+    public EndpointPhase Phase => (EndpointPhase)Volatile.Read(ref _phase);
+
+    public EndpointHealth Health => (EndpointHealth)Volatile.Read(ref _health);
+
+    /// <summary>When it first became Ready, in the caller's milliseconds; meaningless while Starting.</summary>
+    public long ReadySince => Volatile.Read(ref _readySince);
+
+    /// <summary>
+    /// Starting or Draining becomes Ready. A cancelled drain keeps <see cref="ReadySince"/>: its caches are warm, so it needs no second slow
+    /// start. False when it is Gone.
+    /// </summary>
+    public bool MarkReady(long nowMs)
+    {
+        while (true)
+        {
+            var phase = Phase;
+            switch (phase)
+            {
+                case EndpointPhase.Gone:
+                    return false;
+                case EndpointPhase.Ready:
+                    return true;
+                case EndpointPhase.Starting:
+                    // Before the phase, so that no pick sees a Ready endpoint with the time of nothing.
+                    Volatile.Write(ref _readySince, nowMs);
+                    break;
+                default:
+                    break;
+            }
+
+            if (TryMove(phase, EndpointPhase.Ready))
+                return true;
+        }
+    }
+
+    /// <summary>Starting or Ready becomes Draining. False when it is Gone.</summary>
+    public bool MarkDraining()
+    {
+        while (true)
+        {
+            var phase = Phase;
+            if (phase == EndpointPhase.Gone)
+                return false;
+            if (phase == EndpointPhase.Draining || TryMove(phase, EndpointPhase.Draining))
+                return true;
+        }
+    }
+
+    /// <summary>Ends its life; what is still connected may go on.</summary>
+    public void MarkGone() => Volatile.Write(ref _phase, (int)EndpointPhase.Gone);
+
+    public void SetHealth(EndpointHealth health) => Volatile.Write(ref _health, (int)health);
+
+    /// <summary>Counts one more connection; pair it with exactly one <see cref="Release"/>.</summary>
+    public void Reserve() => Interlocked.Increment(ref _connections);
+
+    /// <summary>Gives one connection back.</summary>
+    /// <exception cref="InvalidOperationException">More releases than reservations; the count stays 0.</exception>
+    public void Release() => Decrement(ref _connections, "connection");
+
+    /// <summary>Counts one more handshake under way; pair it with exactly one <see cref="EndHandshake"/>.</summary>
+    public void BeginHandshake() => Interlocked.Increment(ref _handshakes);
+
+    /// <summary>Gives one handshake back.</summary>
+    /// <exception cref="InvalidOperationException">More ends than begins; the count stays 0.</exception>
+    public void EndHandshake() => Decrement(ref _handshakes, "handshake");
+
+    public override string ToString() => Address.ToString();
+
+    private static void Decrement(ref int count, string what)
+    {
+        for (var seen = Volatile.Read(ref count); ;)
+        {
+            if (seen <= 0)
+                throw new InvalidOperationException($"A {what} was given back twice.");
+            var before = Interlocked.CompareExchange(ref count, seen - 1, seen);
+            if (before == seen)
+                return;
+            seen = before;
+        }
+    }
+
+    private bool TryMove(EndpointPhase from, EndpointPhase to) => Interlocked.CompareExchange(ref _phase, (int)to, (int)from) == (int)from;
+}

@@ -1,0 +1,38 @@
+namespace Holdfast.Gateway.LoadBalancing;
+
+/// <summary>
+/// What a pick needs to know beside the endpoints. Lives on the caller's stack; <see cref="Random"/> belongs to the calling thread.
+/// </summary>
+/// <param name="random">Not shared between threads.</param>
+/// <param name="nowMs">The clock that <see cref="EndpointState.ReadySince"/> was stamped with.</param>
+/// <param name="slowStartMs">0: none.</param>
+/// <param name="excluded">Ids of endpoints that this handshake has tried.</param>
+/// <param name="phase">The phase that may be picked: Ready, or Draining when no endpoint is ready.</param>
+internal readonly ref struct PickContext(Random random, long nowMs, long slowStartMs, ReadOnlySpan<int> excluded, EndpointPhase phase = EndpointPhase.Ready)
+{
+    /// <summary>
+    /// The least share an endpoint has at the start of its slow start (Envoy's min_weight_percent of 10): with less, an idle one could
+    /// wait long for the very traffic that warms it.
+    /// </summary>
+    public const double LeastFactor = 0.1;
+
+    private readonly ReadOnlySpan<int> _excluded = excluded;
+
+    public Random Random { get; } = random;
+
+    /// <summary>In the phase asked for, healthy, and not tried before.</summary>
+    public bool Allows(EndpointState endpoint) =>
+        endpoint.Phase == phase && endpoint.Health == EndpointHealth.Healthy && !_excluded.Contains(endpoint.Id);
+
+    /// <summary>From <see cref="LeastFactor"/> to 1: grows with the time since the endpoint became Ready. Draining ones are warm.</summary>
+    public double Factor(EndpointState endpoint)
+    {
+        if (slowStartMs <= 0 || phase != EndpointPhase.Ready)
+            return 1;
+        var elapsed = nowMs - endpoint.ReadySince;
+        return elapsed >= slowStartMs ? 1 : Math.Max(LeastFactor, (double)elapsed / slowStartMs);
+    }
+
+    /// <summary>Connections it would have, as they weigh during slow start (as Envoy's least request).</summary>
+    public double Load(EndpointState endpoint) => (endpoint.Connections + 1) / Factor(endpoint);
+}
