@@ -1,6 +1,7 @@
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
+using Holdfast.Wire.Http1;
 
 namespace Holdfast.Relay.Handshakes;
 

@@ -204,15 +204,6 @@ internal struct Pair
     public ref Leg Up => ref Legs[1];
 }
 
-/// <summary>How the end of a body is found (RFC 9112 section 6.3).</summary>
-public enum BodyFraming : byte
-{
-    None,
-    Length,
-    Chunked,
-    UntilEnd,
-}
-
 internal struct RefusalBody
 {
     public BodyFraming Framing;
