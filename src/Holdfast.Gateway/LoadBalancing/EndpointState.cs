@@ -1,4 +1,5 @@
 using Holdfast.Api.Configuration;
+using Holdfast.Relay.Interop;
 
 namespace Holdfast.Gateway.LoadBalancing;
 
@@ -35,12 +36,24 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     private int _handshakes;
     private int _phase;
     private int _health;
+    private int _failures;
     private long _readySince;
+    private volatile ResolvedAddress? _resolved;
 
     /// <summary>Unique in this process, never reused.</summary>
     public int Id { get; } = id;
 
     public EndpointAddress Address { get; } = address;
+
+    /// <summary>Where to dial; null while the host name has not been resolved.</summary>
+    public ResolvedAddress? Resolved
+    {
+        get => _resolved;
+        set => _resolved = value;
+    }
+
+    /// <summary>Failed attempts in a row; a 101 sets it back to 0.</summary>
+    public int FailuresInARow => Volatile.Read(ref _failures);
 
     /// <summary>Connections reserved and open.</summary>
     public int Connections => Volatile.Read(ref _connections);
@@ -99,6 +112,11 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     /// <summary>Ends its life; what is still connected may go on.</summary>
     public void MarkGone() => Volatile.Write(ref _phase, (int)EndpointPhase.Gone);
 
+    /// <summary>An attempt failed in a way that speaks against this endpoint.</summary>
+    public void CountFailure() => Interlocked.Increment(ref _failures);
+
+    public void ClearFailures() => Volatile.Write(ref _failures, 0);
+
     public void SetHealth(EndpointHealth health) => Volatile.Write(ref _health, (int)health);
 
     /// <summary>Counts one more connection; pair it with exactly one <see cref="Release"/>.</summary>
@@ -131,4 +149,10 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     }
 
     private bool TryMove(EndpointPhase from, EndpointPhase to) => Interlocked.CompareExchange(ref _phase, (int)to, (int)from) == (int)from;
+}
+
+/// <summary>An address in the form that connect(2) takes, swapped whole.</summary>
+internal sealed class ResolvedAddress(NativeAddress address)
+{
+    public NativeAddress Address { get; } = address;
 }

@@ -1,0 +1,127 @@
+using System.Net;
+using Holdfast.Api.Configuration;
+using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Routing;
+using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Interop;
+
+namespace Holdfast.Gateway.Hosting;
+
+/// <summary>
+/// The gateway's state in force: loops, routes, backends, endpoints. Routes are one snapshot, swapped whole; backends and endpoints
+/// live as long as they are configured or connected to. Thread-safe for readers; <see cref="Apply"/> is called by one thread at a time.
+/// </summary>
+internal sealed class GatewayRuntime
+{
+    private readonly Lock _gate = new();
+    private volatile RouteTable _routes = RouteTable.Build([], _ => throw new InvalidOperationException());
+    private volatile BackendState[] _backends = [];
+    private volatile EndpointState[] _endpointsById = [];
+    private volatile BackendState[] _backendsById = [];
+    private volatile GatewayPhase _phase = GatewayPhase.Starting;
+
+    public GatewayRuntime(TimeProvider time, LoopClock clock) => (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
+
+    public TimeProvider Time { get; }
+
+    /// <summary>The clock of loops and load balancing, in milliseconds.</summary>
+    public LoopClock Clock { get; }
+
+    public DateTimeOffset StartedAt { get; }
+
+    /// <summary>Set once, before the first connection.</summary>
+    public IReadOnlyList<EventLoop> Loops { get; set; } = [];
+
+    /// <summary>Bound listeners by id, with the port the system chose where the configuration said 0.</summary>
+    public IReadOnlyList<BoundListener> Listeners { get; set; } = [];
+
+    /// <summary>Relayed connections that fit under the limit of open files.</summary>
+    public int UsableConnections { get; set; }
+
+    public GatewayPhase Phase
+    {
+        get => _phase;
+        set => _phase = value;
+    }
+
+    public RouteTable Routes => _routes;
+
+    /// <summary>Configured backends, in the configuration's order.</summary>
+    public IReadOnlyList<BackendState> Backends => _backends;
+
+    /// <summary>Also finds backends and endpoints that are no longer configured but still have connections.</summary>
+    public BackendState BackendOf(int id) => _backendsById[id];
+
+    public EndpointState EndpointOf(int id) => _endpointsById[id];
+
+    public int Established => Loops.Sum(static l => l.Established);
+
+    /// <summary>Puts a configuration's routes and backends in force.</summary>
+    public void Apply(GatewayConfiguration configuration)
+    {
+        lock (_gate)
+        {
+            var byName = _backends.ToDictionary(b => b.Name, StringComparer.Ordinal);
+            var backends = new List<BackendState>();
+            foreach (var options in configuration.Backends)
+            {
+                var known = byName.GetValueOrDefault(options.Name);
+                var endpoints = options.Endpoints.Select(a => known?.Find(a) ?? NewEndpoint(a)).ToArray();
+                if (known is null)
+                    _backendsById = [.. _backendsById, known = new BackendState(_backendsById.Length, options, endpoints)];
+                else
+                    known.Apply(options, endpoints);
+                backends.Add(known);
+            }
+
+            _backends = [.. backends];
+            _routes = RouteTable.Build(configuration.Routes, name => backends.First(b => b.Name == name));
+        }
+    }
+
+    /// <summary>Looks up the host names among the endpoints that have no address yet. True: none is left.</summary>
+    public async Task<bool> ResolveAsync(CancellationToken cancel)
+    {
+        var complete = true;
+        foreach (var endpoint in _backends.SelectMany(b => b.Endpoints.ToArray()).Where(e => e.Resolved is null))
+        {
+            try
+            {
+                var addresses = await Dns.GetHostAddressesAsync(endpoint.Address.Host, cancel).ConfigureAwait(false);
+                if (addresses.Length > 0)
+                    endpoint.Resolved = new ResolvedAddress(NativeAddress.From(new IPEndPoint(addresses[0], endpoint.Address.Port)));
+            }
+            catch (System.Net.Sockets.SocketException)
+            {
+                // Asked again later; meanwhile a dial fails at once and goes elsewhere.
+            }
+
+            complete &= endpoint.Resolved is not null;
+        }
+
+        return complete;
+    }
+
+    private EndpointState NewEndpoint(EndpointAddress address)
+    {
+        var endpoint = new EndpointState(_endpointsById.Length, address);
+        if (address.Ip is { } ip)
+            endpoint.Resolved = new ResolvedAddress(NativeAddress.From(new IPEndPoint(ip, address.Port)));
+        _endpointsById = [.. _endpointsById, endpoint];
+        endpoint.MarkReady(Clock.Milliseconds);
+        return endpoint;
+    }
+}
+
+/// <summary>A listener and where it really listens.</summary>
+internal sealed record BoundListener(ListenerOptions Options, IPEndPoint Address);
+
+/// <summary>The gateway's own life, in order.</summary>
+internal enum GatewayPhase
+{
+    Starting = 0,
+    Running = 1,
+    Draining = 2,
+    Closing = 3,
+    Stopped = 4,
+}
