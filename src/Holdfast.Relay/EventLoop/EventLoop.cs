@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using Holdfast.Relay.Handshakes;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
@@ -66,7 +67,14 @@ public sealed class EventLoop : IDisposable
 
     internal PairRelay Relay => _relay;
 
-    /// <summary>Before <see cref="Start"/>: this loop accepts for a listening socket (<see cref="Acceptor.Open"/>).</summary>
+    /// <summary>
+    /// Opens a listening socket, non-blocking and not shared with other processes (no SO_REUSEPORT); any thread. The caller owns the descriptor
+    /// until <see cref="Listen"/>. Throws <see cref="IOException"/> that says which address and why.
+    /// </summary>
+    /// <param name="bound">The address with the port that the kernel chose, when port 0 was asked for.</param>
+    public static int OpenListener(IPEndPoint address, out IPEndPoint bound) => Acceptor.Open(address, out bound);
+
+    /// <summary>Before <see cref="Start"/>: this loop accepts for a listening socket (<see cref="OpenListener"/>).</summary>
     /// <param name="fd">Owned by the loop from here on.</param>
     /// <param name="listenerId">Handed to the policy.</param>
     /// <param name="distribute">Gives an accepted connection to a loop; null: all stay here.</param>
@@ -155,6 +163,8 @@ public sealed class EventLoop : IDisposable
         }
 
         _acceptor.Dispose();
+        while (_handedOver.TryDequeue(out var accepted))
+            Sys.Close(accepted.Fd);
         for (var i = 0; i < _core.Pairs.HighWater; i++)
         {
             if (_core.Pairs[i].State != PairState.Free)
@@ -216,7 +226,8 @@ public sealed class EventLoop : IDisposable
             OnTimer(index);
         while (_handedOver.TryDequeue(out var accepted))
             Adopt(accepted.Fd, accepted.Client, accepted.ListenerId);
-        while (_posted.TryDequeue(out var action))
+        // No more than there are now: an action that posts itself again, to work in pieces, gets its next turn after the sockets had theirs.
+        for (var n = _posted.Count; n > 0 && _posted.TryDequeue(out var action); n--)
             action(this);
 
         var turn = _core.Clock.Milliseconds - _core.Now;

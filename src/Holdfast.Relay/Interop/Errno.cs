@@ -5,10 +5,13 @@ public enum Errno
 {
     None = 0,
     Interrupted = 4,
+    BadDescriptor = 9,
     Again = 11,
+    Invalid = 22,
     TooManyOpenFilesInSystem = 23,
     TooManyOpenFiles = 24,
     BrokenPipe = 32,
+    NotASocket = 88,
     ConnectionAborted = 103,
     ConnectionReset = 104,
     NoBufferSpace = 105,
