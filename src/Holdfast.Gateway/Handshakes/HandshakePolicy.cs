@@ -23,6 +23,30 @@ internal sealed class HandshakePolicy(GatewayRuntime runtime, IConnectionTelemet
 
     public HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
     {
+        try
+        {
+            return Judge(handshake, head);
+        }
+        catch (Exception e)
+        {
+            return OnBug(handshake, e);
+        }
+    }
+
+    public HandshakeStep OnResponse(Handshake handshake, ReadOnlySpan<byte> head)
+    {
+        try
+        {
+            return JudgeAnswer(handshake, head);
+        }
+        catch (Exception e)
+        {
+            return OnBug(handshake, e);
+        }
+    }
+
+    private HandshakeStep Judge(Handshake handshake, ReadOnlySpan<byte> head)
+    {
         var fault = _head.Parse(head);
         if (fault == HeadFault.TooManyHeaders)
             return Refuse(handshake, HandshakeOutcome.HeadTooLarge, Refusals.Describe(fault));
@@ -82,7 +106,7 @@ internal sealed class HandshakePolicy(GatewayRuntime runtime, IConnectionTelemet
         };
     }
 
-    public HandshakeStep OnResponse(Handshake handshake, ReadOnlySpan<byte> head)
+    private HandshakeStep JudgeAnswer(Handshake handshake, ReadOnlySpan<byte> head)
     {
         var attempt = AttemptOf(handshake);
         if (ResponseHead.TryParse(head, out var response) != ResponseFault.None)
@@ -163,6 +187,13 @@ internal sealed class HandshakePolicy(GatewayRuntime runtime, IConnectionTelemet
         }
 
         return false;
+    }
+
+    /// <summary>A bug here ends one handshake, not the connections of everyone else.</summary>
+    private HandshakeStep OnBug(Handshake handshake, Exception exception)
+    {
+        telemetry.OnBug(exception);
+        return Refuse(handshake, HandshakeOutcome.InternalError, "The gateway failed to handle this request.");
     }
 
     private static HandshakeAttempt AttemptOf(Handshake handshake) => (HandshakeAttempt)handshake.PolicyState!;

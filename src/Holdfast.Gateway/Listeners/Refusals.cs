@@ -20,7 +20,7 @@ internal static class Refusals
             HandshakeOutcome.HeadTimeout => (408, "Request Timeout", ""),
             HandshakeOutcome.BadVersion => (426, "Upgrade Required", "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"),
             HandshakeOutcome.HeadTooLarge => (431, "Request Header Fields Too Large", ""),
-            HandshakeOutcome.NoBackend => (500, "Internal Server Error", ""),
+            HandshakeOutcome.NoBackend or HandshakeOutcome.InternalError => (500, "Internal Server Error", ""),
             HandshakeOutcome.EndpointFailed or HandshakeOutcome.NotUpgraded => (502, "Bad Gateway", ""),
             HandshakeOutcome.NoEndpoint or HandshakeOutcome.GatewayFull or HandshakeOutcome.Shutdown =>
                 (503, "Service Unavailable", FormattableString.Invariant($"Retry-After: {RetryAfter}\r\n")),

@@ -138,7 +138,7 @@ internal sealed class RequestHead : IHeaderLookup, IHttpRequestLineHandler, IHtt
         var line = SliceOf(startLine);
         var methodEnd = startLine.IndexOf((byte)' ');
         _method = new Slice(line.Start, methodEnd);
-        _target = new Slice(line.Start + targetPath.Offset, startLine[targetPath.Offset..].IndexOf((byte)' '));
+        _target = new Slice(line.Start + targetPath.Offset, line.Length - targetPath.Offset);     // The line is given without its version.
         if (!HeadRules.IsToken(At(_method)))
             _fault = HeadFault.Malformed;
         else if (!HeadRules.IsRequestTarget(At(_target)))

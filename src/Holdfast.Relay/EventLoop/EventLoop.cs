@@ -28,6 +28,7 @@ public sealed class EventLoop : IDisposable
     private int _asleep;
     private long _wakeUps;
     private long _longestTurn;
+    private int _load;
 
     /// <param name="number">For the thread's name.</param>
     /// <param name="policy">Used on this loop's thread only.</param>
@@ -48,6 +49,9 @@ public sealed class EventLoop : IDisposable
 
     /// <summary>Established pairs; any thread.</summary>
     public int Established => _core.Established;
+
+    /// <summary>Connections here or on their way here, handshakes included; any thread. What new ones are spread by.</summary>
+    public int Load => Volatile.Read(ref _load) + _handedOver.Count;
 
     /// <summary>Times epoll_wait returned; any thread.</summary>
     public long WakeUps => Volatile.Read(ref _wakeUps);
@@ -101,7 +105,11 @@ public sealed class EventLoop : IDisposable
     }
 
     /// <summary>On the loop's thread: takes a connection as just accepted.</summary>
-    public void Adopt(int fd, in NativeAddress client, int listenerId) => _handshakes.OnAccepted(fd, client, listenerId);
+    public void Adopt(int fd, in NativeAddress client, int listenerId)
+    {
+        _handshakes.OnAccepted(fd, client, listenerId);
+        Volatile.Write(ref _load, _core.Pairs.Count);
+    }
 
     /// <summary>On the loop's thread: stops listening.</summary>
     public void StopListening() => _acceptor.CloseAll();
@@ -230,6 +238,7 @@ public sealed class EventLoop : IDisposable
         for (var n = _posted.Count; n > 0 && _posted.TryDequeue(out var action); n--)
             action(this);
 
+        Volatile.Write(ref _load, _core.Pairs.Count);
         var turn = _core.Clock.Milliseconds - _core.Now;
         if (turn > Volatile.Read(ref _longestTurn))
             Volatile.Write(ref _longestTurn, turn);
