@@ -20,7 +20,8 @@ public sealed class HeadRulesTests
     [InlineData("a\u0001b", false)]
     [InlineData("a\u007Fb", false)]
     [InlineData("caf\u00E9", true)]
-    public void Only_CR_LF_pairs_and_tabs_are_allowed_of_all_control_bytes(string head, bool expected) => Assert.Equal(expected, HeadRules.CrLfOnly(Bytes(head)));
+    public void Only_CR_LF_pairs_and_tabs_are_allowed_of_all_control_bytes(string head, bool expected) =>
+        Assert.Equal(expected, HeadRules.CrLfOnly(Bytes(head)));
 
     [Fact]
     public void Every_byte_is_judged_by_the_RFCs_lists()
@@ -70,7 +71,8 @@ public sealed class HeadRulesTests
     [InlineData("up grade", false)]
     [InlineData("\"upgrade\"", false)]
     [InlineData("", false)]
-    public void A_token_is_found_in_a_list_in_any_case(string list, bool expected) => Assert.Equal(expected, HeadRules.ContainsToken(Bytes(list), "upgrade"u8));
+    public void A_token_is_found_in_a_list_in_any_case(string list, bool expected) =>
+        Assert.Equal(expected, HeadRules.ContainsToken(Bytes(list), "upgrade"u8));
 
     [Theory]
     [InlineData("chat.example.com", true)]
@@ -110,13 +112,16 @@ public sealed class HeadRulesTests
     [InlineData("[12345::]", false)]
     [InlineData("[:1]", false)]
     [InlineData("[1:]", false)]
+    [InlineData("[::1:]", false)]
+    [InlineData("[1:2:3:4:5:6:7:8:]", false)]
     [InlineData("[::1.2.3]", false)]
     [InlineData("[::01.2.3.4]", false)]
     [InlineData("[::256.2.3.4]", false)]
     [InlineData("[1.2.3.4::]", false)]
     [InlineData("[fe80::1%25eth0]", false)]
     [InlineData("[v1.a]", false)]
-    public void A_host_is_a_name_or_an_address_and_perhaps_a_port(string host, bool expected) => Assert.Equal(expected, HeadRules.IsHost(Bytes(host)));
+    public void A_host_is_a_name_or_an_address_and_perhaps_a_port(string host, bool expected) =>
+        Assert.Equal(expected, HeadRules.IsHost(Bytes(host)));
 
     [Fact]
     public void Every_address_the_framework_prints_is_a_host()

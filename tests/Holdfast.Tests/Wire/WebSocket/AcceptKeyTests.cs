@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
+using Holdfast.Fuzz.WebSocket;
 using Holdfast.Wire.WebSocket;
 using Xunit;
 
@@ -26,10 +27,25 @@ public sealed class AcceptKeyTests
     [InlineData("dGhlIHNhbXBsZS-_b25jZQ==", false)]
     [InlineData(" dGhlIHNhbXBsZSBub25jZQ==", false)]
     [InlineData("", false)]
-    public void A_key_is_the_canonical_base64_of_16_bytes(string key, bool valid) => Assert.Equal(valid, AcceptKey.IsValidKey(Encoding.ASCII.GetBytes(key)));
+    public void A_key_is_the_canonical_base64_of_16_bytes(string key, bool valid) =>
+        Assert.Equal(valid, AcceptKey.IsValidKey(Encoding.ASCII.GetBytes(key)));
 
     [Fact]
-    [SuppressMessage("Security", "CA5350:Do Not Use Weak Cryptographic Algorithms", Justification = "RFC 6455 asks for SHA-1.")]
+    public void Every_byte_at_every_position_of_a_key_is_judged_as_the_frameworks_base64_does()
+    {
+        for (int position = 0; position < AcceptKey.KeyLength; position++)
+        {
+            byte[] key = "dGhlIHNhbXBsZSBub25jZQ=="u8.ToArray();
+            for (int b = 0; b < 256; b++)
+            {
+                key[position] = (byte)b;
+                AcceptKeyTarget.Fuzz(key);
+            }
+        }
+    }
+
+    [Fact]
+    [SuppressMessage("Security", "CA5350", Justification = "RFC 6455 asks for SHA-1.")]
     public void A_new_key_is_valid_and_its_accept_value_is_the_frameworks()
     {
         var random = new Random(4);

@@ -42,7 +42,11 @@ internal static class FrameBytes
             for (int i = 0; i < fragments; i++)
             {
                 while (random.Next(4) == 0)
-                    Add(stream, sender, random, 0x80 | random.Next(8, 11) | AnyReserved(reservedBits, random), random.Next(2) == 0 ? random.Next(126) : 0);
+                {
+                    int control = 0x80 | random.Next(8, 11) | AnyReserved(reservedBits, random);
+                    Add(stream, sender, random, control, random.Next(2) == 0 ? random.Next(126) : 0);
+                }
+
                 int opcode = i == 0 ? random.Next(1, 3) : 0;
                 int rsv = i == 0 && reservedBits == ReservedBits.CompressionOnly ? random.Next(2) * 0x40 : AnyReserved(reservedBits, random);
                 Add(stream, sender, random, (i == fragments - 1 ? 0x80 : 0) | rsv | opcode, Length(random));

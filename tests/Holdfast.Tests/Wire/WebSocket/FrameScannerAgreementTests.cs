@@ -28,8 +28,9 @@ public sealed class FrameScannerAgreementTests
     public void Random_bytes_after_a_first_byte_that_is_legal() => Check(
         from bytes in ArbMap.Default.GeneratorFor<byte[]>()
         from first in Gen.Elements<byte>(0x01, 0x02, 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1)
-        from second in Gen.Elements<byte>(0, 5, 125, 126, 127)
-        select (Func<FrameSender, ReservedBits, byte[]>)((sender, _) => [first, (byte)(second | (sender == FrameSender.Client ? 0x80 : 0)), .. bytes]));
+        from length in Gen.Elements(0, 5, 125, 126, 127)
+        select (Func<FrameSender, ReservedBits, byte[]>)((sender, _) =>
+            [first, (byte)(length | (sender == FrameSender.Client ? 0x80 : 0)), .. bytes]));
 
     [Fact]
     public void Legal_streams_have_no_error_and_end_between_messages()

@@ -267,7 +267,7 @@ public sealed class FrameScannerTests
             AssertRefused(sender, [], [.. FrameBytes.Header(first, bits, length, FrameBytes.KeyOf(sender)), 1, 2, 3, 4], error, certainAt);
     }
 
-    /// <summary>After a legal start the frame is refused as soon as <paramref name="certainAt"/> of its bytes are there, not before, and for good.</summary>
+    /// <summary>After a legal start the frame is refused when <paramref name="certainAt"/> of its bytes are there, not before, and for good.</summary>
     private static void AssertRefused(FrameSender sender, byte[] start, byte[] frame, FrameError error, int certainAt)
     {
         for (int length = 1; length <= frame.Length; length++)
