@@ -14,7 +14,7 @@ internal static class RouteValidator
     public static void Validate(GatewayConfiguration configuration, FaultCollector faults)
     {
         var backends = configuration.Backends.Select(b => b.Name).ToHashSet(StringComparer.Ordinal);
-        for (var i = 0; i < configuration.Routes.Count; i++)
+        for (var i = 0; i < configuration.Routes.Count && !faults.IsFull; i++)
         {
             var key = string.Create(CultureInfo.InvariantCulture, $"routes[{i}]");
             var route = configuration.Routes[i];
@@ -144,9 +144,9 @@ internal static class RouteValidator
     }
 
     private static string Known(string name, HashSet<string> known) =>
-        KeySuggestion.Nearest(name, known) is { } near ? $"did you mean {Printable.Quote(near)}?"
+        KeySuggestion.Nearest(name, known.Take(1_000)) is { } near ? $"did you mean {Printable.Quote(near)}?"
         : known.Count == 0 ? "add it under backends"
-        : "there are " + string.Join(", ", known.Order(StringComparer.Ordinal).Take(10).Select(Printable.Quote));
+        : "there are " + string.Join(", ", known.Take(10).Select(Printable.Quote));
 
     private static string Item(string key, int index) => string.Create(CultureInfo.InvariantCulture, $"{key}[{index}]");
 }
