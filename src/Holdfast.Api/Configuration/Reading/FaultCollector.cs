@@ -99,7 +99,8 @@ internal sealed class FaultCollector(string file)
     {
         foreach (var damaged in _damaged)
         {
-            if (damaged.Length > key.Length && separators.Contains(damaged[key.Length], StringComparison.Ordinal) && damaged.StartsWith(key, StringComparison.Ordinal))
+            if (damaged.Length > key.Length && separators.Contains(damaged[key.Length], StringComparison.Ordinal)
+                && damaged.StartsWith(key, StringComparison.Ordinal))
                 return true;
         }
 
