@@ -11,7 +11,7 @@ public sealed record BackendOptions
 
     /// <summary>
     /// Default least connections: connections live long, so counting them is the only policy that evens out after a roll (as HAProxy
-    /// advises for long sessions).
+    /// advises for long-lived connections).
     /// </summary>
     public LoadBalancingPolicy LoadBalancing { get; init; } = LoadBalancingPolicy.LeastConnections;
 
