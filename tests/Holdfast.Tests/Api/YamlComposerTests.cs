@@ -47,9 +47,9 @@ public class YamlComposerTests
     public void A_byte_order_mark_is_skipped() => Assert.Equal("a", Compose("\uFEFFa: 1").Entries[0].Key.Text);
 
     [Theory]
-    [InlineData("a: [1\nb: 2", 2)]
+    [InlineData("a: [1\nb: 2", 1)]
     [InlineData("a: 1\n  b: 2", 2)]
-    [InlineData("a: 1\n\tb: 2", 2)]
+    [InlineData("a: 1\n\tb: 2", 1)]
     [InlineData("a: 'x", 1)]
     [InlineData("a: [1\nb: }", 1)]
     public void Broken_syntax_is_a_fault_with_its_line(string text, int line)

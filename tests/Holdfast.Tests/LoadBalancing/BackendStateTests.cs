@@ -115,8 +115,8 @@ public class BackendStateTests
         const int Threads = 6, Rounds = 20_000;
         var all = Endpoints.WithConnections(0, 0, 0, 0, 0);
         var backend = Endpoints.Backend(policy, all[..3]);
-        var (reserved, negative, running) = (0L, 0L, Threads);
-        var threads = Enumerable.Range(0, Threads).Select(n => new Thread(() =>
+        var (reserved, negative, change) = (0L, 0L, 0);
+        Racers.Run(Threads, n =>
         {
             var random = new Random(n);
             var held = new Queue<EndpointState>();
@@ -136,23 +136,14 @@ public class BackendStateTests
 
             foreach (var endpoint in held)
                 endpoint.Release();
-            Interlocked.Decrement(ref running);
-        })).ToArray();
-        foreach (var thread in threads)
-            thread.Start();
-
-        // Meanwhile the snapshot is swapped and endpoints leave and return.
-        for (var i = 0; Volatile.Read(ref running) > 0; i++)
+        }, meanwhile: () =>
         {
-            backend.Apply(Endpoints.Options(policy), all[(i % 3)..]);
+            // The snapshot is swapped, and endpoints leave and return.
+            backend.Apply(Endpoints.Options(policy), all[(change % 3)..]);
             all[2].MarkDraining();
-            all[3].SetHealth((EndpointHealth)(i % 2));
-            all[2].MarkReady(i);
-            Thread.Yield();
-        }
-
-        foreach (var thread in threads)
-            thread.Join();
+            all[3].SetHealth((EndpointHealth)(change % 2));
+            all[2].MarkReady(change++);
+        });
         Assert.Equal(Threads * (long)Rounds, reserved);
         Assert.Equal(0, negative);
         Assert.All(all, e => Assert.Equal(0, e.Connections));

@@ -40,6 +40,10 @@ public class PolicyTests
     }
 
     [Fact]
+    public void Two_choices_are_two_different_endpoints() =>
+        Assert.Equal([0, 1_000], Endpoints.Distribution(new PowerOfTwoChoicesPolicy(), Endpoints.WithConnections(2, 1), 1_000));
+
+    [Fact]
     public void Two_choices_among_equals_are_uniform() =>
         Assert.All(Endpoints.Distribution(new PowerOfTwoChoicesPolicy(), Endpoints.WithConnections(1, 1, 1, 1), 40_000), c => Assert.InRange(c, 9_600, 10_400));
 
