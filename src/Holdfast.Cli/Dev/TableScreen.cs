@@ -1,0 +1,167 @@
+using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Holdfast.Cli.Dev;
+
+/// <summary>A live table on a terminal.</summary>
+internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDevScreen
+{
+    private const int BarWidth = 16;
+    private static readonly TimeSpan RefreshInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan CrashShownFor = TimeSpan.FromSeconds(20);
+
+    private volatile Happening? _lastEvent;
+    private volatile Happening? _lastCrash;
+
+    private sealed record Happening(ProcessEvent Event, long At);
+
+    public void Tell(ProcessEvent happened)
+    {
+        _lastEvent = new Happening(happened, time.GetTimestamp());
+        if (happened.Kind == ProcessEventKind.Exited)
+            _lastCrash = _lastEvent;
+    }
+
+    /// <summary>Not shown as it comes; the last lines are when the replica ends unexpectedly.</summary>
+    public void Output(string replica, string line)
+    {
+    }
+
+    public void Say(string sentence) => console.WriteLine(sentence);
+
+    public Task RunAsync(DevModel model, CancellationToken stop) => console
+        .Live(Draw(model))
+        .Overflow(VerticalOverflow.Ellipsis)
+        .Cropping(VerticalOverflowCropping.Bottom)
+        .StartAsync(async live =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await Task.Delay(RefreshInterval, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                live.UpdateTarget(Draw(model));
+            }
+        });
+
+    internal IRenderable Draw(DevModel model)
+    {
+        var parts = new List<IRenderable> { Header(model), Replicas(model), Ends(model) };
+        if (_lastCrash is { } crash && time.GetElapsedTime(crash.At) < CrashShownFor)
+            parts.Add(Crash(crash.Event));
+        parts.Add(Footer(model));
+        return new Rows(parts);
+    }
+
+    private Markup Header(DevModel model)
+    {
+        var gateway = model.Gateway.Snapshot;
+        var open = gateway.State == ProcessState.Ready
+            ? $"open [bold underline]{model.Options.Address}[/]"
+            : $"[yellow]gateway {Markup.Escape(State(gateway, plain: true))}[/]";
+        return new Markup($"\n [bold teal]holdfast dev[/]   {open}   [grey]admin {model.Options.AdminAddress}[/]\n");
+    }
+
+    private Table Replicas(DevModel model)
+    {
+        var view = model.Admin.View;
+        var most = Math.Max(1, view.Endpoints.Values.Select(e => e.Connections).DefaultIfEmpty().Max());
+        var table = new Table().Border(TableBorder.Rounded).BorderColor(Color.Grey).Expand();
+        foreach (var heading in (ReadOnlySpan<string>)["replica", "endpoint", "process", "phase", "health", "connections"])
+            table.AddColumn(new TableColumn($"[grey]{heading}[/]").NoWrap());
+        foreach (var heading in (ReadOnlySpan<string>)["in/s", "out/s", "restarts"])
+            table.AddColumn(new TableColumn($"[grey]{heading}[/]").NoWrap().RightAligned());
+
+        foreach (var replica in model.Replicas)
+        {
+            var process = replica.Process.Snapshot;
+            var endpoint = view.Endpoints.GetValueOrDefault(replica.Address);
+            var rate = view.Rates.GetValueOrDefault(replica.Address);
+            table.AddRow(
+                replica.Name,
+                $"[grey]{replica.Address}[/]",
+                State(process, plain: false),
+                Colored(endpoint?.Phase, "Ready"),
+                Colored(endpoint?.Health, "Healthy"),
+                Bar(endpoint?.Connections ?? 0, most),
+                Number(rate.ToEndpoint),
+                Number(rate.ToClient),
+                process.Restarts == 0 ? "[grey]0[/]" : Invariant($"[yellow]{process.Restarts}[/]"));
+        }
+
+        return table;
+    }
+
+    private static IRenderable Ends(DevModel model)
+    {
+        var ends = model.Admin.View.Ends;
+        if (ends.Count == 0)
+            return new Markup(" [grey]no connection has ended yet[/]");
+        var table = new Table().Border(TableBorder.None).Title(" [grey]last ends[/]", Style.Plain);
+        table.Title!.Style = Style.Plain;
+        foreach (var heading in (ReadOnlySpan<string>)["time", "replica", "reason", "side", "code", "lasted"])
+            table.AddColumn(new TableColumn($"[grey]{heading}[/]").NoWrap().PadLeft(1));
+        foreach (var end in ends.Take(AdminPoller.Ends))
+        {
+            table.AddRow(
+                Invariant($"[grey]{end.Time.ToLocalTime():HH:mm:ss}[/]"),
+                Safe(model.NameOf(end.Endpoint)),
+                Safe(end.Reason),
+                Safe(end.Side),
+                end.CloseCode is { } code ? Invariant($"{code}") : "[grey]-[/]",
+                Lasted(TimeSpan.FromMilliseconds(Math.Clamp(end.DurationMs, 0, 1e12))));
+        }
+
+        return table;
+    }
+
+    private static Panel Crash(ProcessEvent crash)
+    {
+        var lines = crash.LastOutput.Count == 0 ? ["(it printed nothing)"] : crash.LastOutput;
+        return new Panel(new Markup(string.Join('\n', lines.Select(Safe)))).Header($" [red]{Safe(crash.Process)} {Safe(crash.Text)}[/] ").BorderColor(Color.Red).Expand();
+    }
+
+    private Markup Footer(DevModel model)
+    {
+        var keys = model.HasKeys
+            ? $"[bold]k[/] kills the busiest   [bold]1[/]-[bold]{Math.Min(9, model.Replicas.Count)}[/] kill that replica   [bold]q[/] quits"
+            : "[bold]Ctrl-C[/] quits";
+        var news = _lastEvent is { } last ? $"[grey]{Safe(last.Event.Process)}: {Safe(last.Event.Text)}[/]" : "";
+        return new Markup($"\n {keys}   {news}\n");
+    }
+
+    private string State(ProcessSnapshot process, bool plain)
+    {
+        var (color, text) = process.State switch
+        {
+            ProcessState.Ready => ("green", "ready"),
+            ProcessState.Starting => ("yellow", "starting"),
+            ProcessState.BackingOff => ("red", Invariant($"backing off {Math.Max(0, (process.RestartAt - time.GetUtcNow()).TotalSeconds):0.0} s")),
+            ProcessState.Stopping => ("yellow", "stopping"),
+            _ => ("grey", "stopped"),
+        };
+        return plain ? text : $"[{color}]{text}[/]";
+    }
+
+    private static string Bar(long value, long most)
+    {
+        var filled = value == 0 ? 0 : (int)Math.Max(1, value * BarWidth / most);
+        return Invariant($"{value,5} [teal]{new string('█', filled)}[/][grey]{new string('·', BarWidth - filled)}[/]");
+    }
+
+    private static string Colored(string? value, string good) => value is null ? "[grey]-[/]" : $"[{(value == good ? "green" : "yellow")}]{Safe(value)}[/]";
+
+    private static string Number(double value) => value < 0.05 ? "[grey]0[/]" : Invariant($"{value:#,0.#}");
+
+    private static string Lasted(TimeSpan time) => time switch
+    {
+        { TotalSeconds: < 1 } => Invariant($"{time.TotalMilliseconds:0} ms"),
+        { TotalMinutes: < 1 } => Invariant($"{time.TotalSeconds:0.0} s"),
+        { TotalHours: < 1 } => Invariant($"{(int)time.TotalMinutes} min {time.Seconds} s"),
+        _ => Invariant($"{(int)time.TotalHours} h {time.Minutes} min"),
+    };
+
+    /// <summary>Text from elsewhere: no markup, no control characters that would move the cursor.</summary>
+    private static string Safe(string? text) => Markup.Escape(new string([.. (text ?? "-").Select(c => char.IsControl(c) ? ' ' : c)]));
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
