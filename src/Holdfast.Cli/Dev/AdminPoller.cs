@@ -25,13 +25,16 @@ internal sealed class AdminPoller(HttpClient http, Uri admin, TimeProvider time)
             _view = await PollAsync(stop);
             await Task.Delay(Interval, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        // What it said while running says nothing about afterwards; what has ended stays so.
+        _view = AdminView.None with { Ends = _view.Ends };
     }
 
     internal async Task<AdminView> PollAsync(CancellationToken stop)
     {
         var backends = await GetAsync("v1/backends", AdminJson.Default.BackendList, stop);
         if (backends is null)
-            return AdminView.None;
+            return AdminView.None with { Ends = _view.Ends };
         var ends = await GetAsync($"v1/ends?limit={Ends}", AdminJson.Default.EndList, stop);
         var endpoints = new Dictionary<string, EndpointView>(StringComparer.Ordinal);
         foreach (var endpoint in backends.Backends?.FirstOrDefault(b => b.Name == GatewayCommand.Backend)?.Endpoints ?? [])

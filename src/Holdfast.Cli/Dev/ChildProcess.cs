@@ -78,20 +78,25 @@ internal sealed class ChildProcess : IChildProcess
     /// <exception cref="Win32Exception"><c>setsid</c> is missing or cannot be started.</exception>
     public static ChildProcess Start(ChildSpec spec, Action<string> onLine, TimeProvider time)
     {
-        var start = new ProcessStartInfo("setsid")
+        var command = Command(spec);
+        var start = new ProcessStartInfo(command[0])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        foreach (var argument in (string[])["/bin/sh", "-c", Guard, "holdfast-guard", spec.RemoveWhenOrphaned ?? "", spec.FileName, .. spec.Arguments])
+        foreach (var argument in command.Skip(1))
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in spec.Environment)
             start.Environment[name] = value;
         var process = Process.Start(start) ?? throw new InvalidOperationException("A started process is new.");
         return new ChildProcess(process, onLine, time);
     }
+
+    /// <summary>The guarded command; its standard input is the guard's pipe.</summary>
+    internal static IReadOnlyList<string> Command(ChildSpec spec) =>
+        ["setsid", "/bin/sh", "-c", Guard, "holdfast-guard", spec.RemoveWhenOrphaned ?? "", spec.FileName, .. spec.Arguments];
 
     public void Terminate() => Signal("TERM");
 

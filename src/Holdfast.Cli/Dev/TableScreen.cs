@@ -8,6 +8,9 @@ namespace Holdfast.Cli.Dev;
 internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDevScreen
 {
     private const int BarWidth = 16;
+
+    // Wide enough for every state, so that columns do not move.
+    private const int ProcessWidth = 17;
     private static readonly TimeSpan RefreshInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan CrashShownFor = TimeSpan.FromSeconds(20);
 
@@ -66,8 +69,8 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
         var view = model.Admin.View;
         var most = Math.Max(1, view.Endpoints.Values.Select(e => e.Connections).DefaultIfEmpty().Max());
         var table = new Table().Border(TableBorder.Rounded).BorderColor(Color.Grey).Expand();
-        foreach (var heading in (ReadOnlySpan<string>)["replica", "endpoint", "process", "phase", "health", "connections"])
-            table.AddColumn(new TableColumn($"[grey]{heading}[/]").NoWrap());
+        foreach (var (heading, width) in (ReadOnlySpan<(string, int?)>)[("replica", null), ("endpoint", null), ("process", ProcessWidth), ("phase", null), ("health", 9), ("connections", null)])
+            table.AddColumn(new TableColumn($"[grey]{heading}[/]") { Width = width }.NoWrap());
         foreach (var heading in (ReadOnlySpan<string>)["in/s", "out/s", "restarts"])
             table.AddColumn(new TableColumn($"[grey]{heading}[/]").NoWrap().RightAligned());
 
@@ -94,10 +97,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
     private static IRenderable Ends(DevModel model)
     {
         var ends = model.Admin.View.Ends;
-        if (ends.Count == 0)
-            return new Markup(" [grey]no connection has ended yet[/]");
-        var table = new Table().Border(TableBorder.None).Title(" [grey]last ends[/]", Style.Plain);
-        table.Title!.Style = Style.Plain;
+        var table = new Table().Border(TableBorder.None);
         foreach (var heading in (ReadOnlySpan<string>)["time", "replica", "reason", "side", "code", "lasted"])
             table.AddColumn(new TableColumn($"[grey]{heading}[/]").NoWrap().PadLeft(1));
         foreach (var end in ends.Take(AdminPoller.Ends))
@@ -111,7 +111,10 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
                 Lasted(TimeSpan.FromMilliseconds(Math.Clamp(end.DurationMs, 0, 1e12))));
         }
 
-        return table;
+        // Always as high, so that what is below does not jump.
+        for (var row = ends.Count; row < AdminPoller.Ends; row++)
+            table.AddRow("", "", "", "", "", "");
+        return new Rows(new Markup(ends.Count == 0 ? " [bold]last ends[/]  [grey]none yet[/]" : " [bold]last ends[/]"), new Padder(table, new Padding(1, 0, 0, 0)));
     }
 
     private static Panel Crash(ProcessEvent crash)
@@ -123,7 +126,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
     private Markup Footer(DevModel model)
     {
         var keys = model.HasKeys
-            ? $"[bold]k[/] kills the busiest   [bold]1[/]-[bold]{Math.Min(9, model.Replicas.Count)}[/] kill that replica   [bold]q[/] quits"
+            ? $"[bold]k[/] kills the busiest replica   [bold]1-{Math.Min(9, model.Replicas.Count)}[/] that one   [bold]q[/] quits"
             : "[bold]Ctrl-C[/] quits";
         var news = _lastEvent is { } last ? $"[grey]{Safe(last.Event.Process)}: {Safe(last.Event.Text)}[/]" : "";
         return new Markup($"\n {keys}   {news}\n");
