@@ -22,13 +22,15 @@ internal sealed class AdminPoller(HttpClient http, Uri admin, TimeProvider time)
     {
         while (!stop.IsCancellationRequested)
         {
-            _view = await PollAsync(stop);
+            await RefreshAsync(stop);
             await Task.Delay(Interval, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         // What it said while running says nothing about afterwards; what has ended stays so.
         _view = AdminView.None with { Ends = _view.Ends };
     }
+
+    internal async Task RefreshAsync(CancellationToken stop) => _view = await PollAsync(stop);
 
     internal async Task<AdminView> PollAsync(CancellationToken stop)
     {

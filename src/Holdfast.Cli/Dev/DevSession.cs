@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Threading.Channels;
 
 namespace Holdfast.Cli.Dev;
 
@@ -15,7 +16,7 @@ internal sealed class DevException(string message) : Exception(message);
 /// <param name="time">The clock.</param>
 /// <param name="random">For ports and back-off.</param>
 internal sealed class DevSession(
-    DevOptions options, ReplicaCommand command, IReadOnlyList<string> tool, IDevScreen screen, KeyReader? keys, TimeProvider time, Random random)
+    DevOptions options, ReplicaCommand command, IReadOnlyList<string> tool, IDevScreen screen, ChannelReader<char>? keys, TimeProvider time, Random random)
 {
     /// <summary>Why the session cannot go on; null while it can.</summary>
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -112,7 +113,7 @@ internal sealed class DevSession(
             _failed.TrySetResult("the gateway " + happened.Text);
     }
 
-    private static async Task ObeyKeysAsync(KeyReader keys, DevModel model, CancellationToken stop)
+    private static async Task ObeyKeysAsync(ChannelReader<char> keys, DevModel model, CancellationToken stop)
     {
         await foreach (var key in keys.ReadAllAsync(stop))
         {

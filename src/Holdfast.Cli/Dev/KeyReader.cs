@@ -6,32 +6,25 @@ namespace Holdfast.Cli.Dev;
 /// Key presses of the terminal. A thread of its own waits in the console, because only a pending read keeps the terminal from echoing; it is a
 /// background thread, since that read cannot be cancelled.
 /// </summary>
-internal sealed class KeyReader
+internal static class KeyReader
 {
-    private readonly Channel<char> _keys = Channel.CreateBounded<char>(new BoundedChannelOptions(16) { FullMode = BoundedChannelFullMode.DropWrite });
-
-    private KeyReader()
-    {
-    }
 
     /// <summary>Null when standard input is no terminal.</summary>
-    public static KeyReader? StartIfTerminal()
+    public static ChannelReader<char>? StartIfTerminal()
     {
         if (Console.IsInputRedirected)
             return null;
-        var reader = new KeyReader();
-        new Thread(reader.Read) { IsBackground = true, Name = "keys" }.Start();
-        return reader;
+        var keys = Channel.CreateBounded<char>(new BoundedChannelOptions(16) { FullMode = BoundedChannelFullMode.DropWrite });
+        new Thread(() => Read(keys.Writer)) { IsBackground = true, Name = "keys" }.Start();
+        return keys.Reader;
     }
 
-    public IAsyncEnumerable<char> ReadAllAsync(CancellationToken stop) => _keys.Reader.ReadAllAsync(stop);
-
-    private void Read()
+    private static void Read(ChannelWriter<char> keys)
     {
         try
         {
             while (true)
-                _keys.Writer.TryWrite(Console.ReadKey(intercept: true).KeyChar);
+                keys.TryWrite(Console.ReadKey(intercept: true).KeyChar);
         }
         catch (Exception e) when (e is InvalidOperationException or IOException)
         {

@@ -30,7 +30,7 @@ internal sealed class PlainScreen(TextWriter output, TimeProvider time) : IDevSc
 
     public async Task RunAsync(DevModel model, CancellationToken stop)
     {
-        Say($"{model.Replicas.Count} replicas of {model.Options.App ?? "the Showcase"} behind {model.Options.Address}, admin API at {model.Options.AdminAddress}");
+        Say($"{model.Replicas.Count} {(model.Replicas.Count == 1 ? "replica" : "replicas")} of {model.Options.App ?? "the Showcase"} behind {model.Options.Address}, admin API at {model.Options.AdminAddress}");
         if (model.HasKeys)
             Say("keys: k kills the busiest replica, 1-9 kill that one, q quits");
         var last = "";

@@ -94,7 +94,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
         return table;
     }
 
-    private static IRenderable Ends(DevModel model)
+    private static Rows Ends(DevModel model)
     {
         var ends = model.Admin.View.Ends;
         var table = new Table().Border(TableBorder.None);
