@@ -8,9 +8,11 @@ namespace Holdfast.Cli.Dev;
 internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDevScreen
 {
     private const int BarWidth = 16;
-
-    // Wide enough for every state, so that columns do not move.
     private const int ProcessWidth = 17;
+
+    // Columns of text below which something has to go.
+    private const int NarrowBelow = 118;
+    private const int VeryNarrowBelow = 96;
     private static readonly TimeSpan RefreshInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan CrashShownFor = TimeSpan.FromSeconds(20);
 
@@ -60,7 +62,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
         var gateway = model.Gateway.Snapshot;
         var open = gateway.State == ProcessState.Ready
             ? $"open [bold underline]{model.Options.Address}[/]"
-            : $"[yellow]gateway {Markup.Escape(State(gateway, plain: true))}[/]";
+            : $"[yellow]gateway {State(gateway).Text}[/]";
         return new Markup($"\n [bold teal]holdfast dev[/]   {open}   [grey]admin {model.Options.AdminAddress}[/]\n");
     }
 
@@ -68,30 +70,43 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
     {
         var view = model.Admin.View;
         var most = Math.Max(1, view.Endpoints.Values.Select(e => e.Connections).DefaultIfEmpty().Max());
-        var table = new Table().Border(TableBorder.Rounded).BorderColor(Color.Grey).Expand();
-        foreach (var (heading, width) in (ReadOnlySpan<(string, int?)>)[("replica", null), ("endpoint", null), ("process", ProcessWidth), ("phase", null), ("health", 9), ("connections", null)])
-            table.AddColumn(new TableColumn($"[grey]{heading}[/]") { Width = width }.NoWrap());
-        foreach (var heading in (ReadOnlySpan<string>)["in/s", "out/s", "restarts"])
-            table.AddColumn(new TableColumn($"[grey]{heading}[/]").NoWrap().RightAligned());
-
-        foreach (var replica in model.Replicas)
+        var width = console.Profile.Width;
+        var columns = new List<(string Heading, Func<Replica, string> Cell, bool IsNumber)>
         {
-            var process = replica.Process.Snapshot;
-            var endpoint = view.Endpoints.GetValueOrDefault(replica.Address);
-            var rate = view.Rates.GetValueOrDefault(replica.Address);
-            table.AddRow(
-                replica.Name,
-                $"[grey]{replica.Address}[/]",
-                State(process, plain: false),
-                Colored(endpoint?.Phase, "Ready"),
-                Colored(endpoint?.Health, "Healthy"),
-                Bar(endpoint?.Connections ?? 0, most),
-                Number(rate.ToEndpoint),
-                Number(rate.ToClient),
-                process.Restarts == 0 ? "[grey]0[/]" : Invariant($"[yellow]{process.Restarts}[/]"));
+            ("replica", r => r.Name, false),
+            ("endpoint", r => $"[grey]{r.Address}[/]", false),
+            ("process", r => Process(r.Process.Snapshot), false),
+            ("phase", r => Colored(Seen(r)?.Phase, "Ready"), false),
+            ("health", r => Colored(Seen(r)?.Health, "Healthy"), false),
+            ("connections", r => Bar(Seen(r)?.Connections ?? 0, most, width < NarrowBelow ? BarWidth / 2 : BarWidth), false),
+            ("in/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToEndpoint), true),
+            ("out/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToClient), true),
+            ("restarts", r => r.Process.Snapshot.Restarts is > 0 and var restarts ? Invariant($"[yellow]{restarts}[/]") : "[grey]0[/]", true),
+        };
+        if (width < NarrowBelow)
+            columns.RemoveAll(c => c.Heading == "endpoint");
+        if (width < VeryNarrowBelow)
+            columns.RemoveAll(c => c.Heading is "health" or "restarts");
+
+        var table = new Table().Border(TableBorder.Rounded).BorderColor(Color.Grey).Expand();
+        foreach (var (heading, _, isNumber) in columns)
+        {
+            var column = new TableColumn($"[grey]{heading}[/]").NoWrap();
+            table.AddColumn(isNumber ? column.RightAligned() : column);
         }
 
+        foreach (var replica in model.Replicas)
+            table.AddRow([.. columns.Select(c => c.Cell(replica))]);
         return table;
+
+        // As wide as its longest, so that columns do not move.
+        string Process(ProcessSnapshot process)
+        {
+            var (color, text) = State(process);
+            return $"[{color}]{(width < VeryNarrowBelow ? text : text.PadRight(ProcessWidth))}[/]";
+        }
+
+        EndpointView? Seen(Replica replica) => view.Endpoints.GetValueOrDefault(replica.Address);
     }
 
     private static Rows Ends(DevModel model)
@@ -132,23 +147,19 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
         return new Markup($"\n {keys}   {news}\n");
     }
 
-    private string State(ProcessSnapshot process, bool plain)
+    private (string Color, string Text) State(ProcessSnapshot process) => process.State switch
     {
-        var (color, text) = process.State switch
-        {
-            ProcessState.Ready => ("green", "ready"),
-            ProcessState.Starting => ("yellow", "starting"),
-            ProcessState.BackingOff => ("red", Invariant($"backing off {Math.Max(0, (process.RestartAt - time.GetUtcNow()).TotalSeconds):0.0} s")),
-            ProcessState.Stopping => ("yellow", "stopping"),
-            _ => ("grey", "stopped"),
-        };
-        return plain ? text : $"[{color}]{text}[/]";
-    }
+        ProcessState.Ready => ("green", "ready"),
+        ProcessState.Starting => ("yellow", "starting"),
+        ProcessState.BackingOff => ("red", Invariant($"backing off {Math.Max(0, (process.RestartAt - time.GetUtcNow()).TotalSeconds):0.0} s")),
+        ProcessState.Stopping => ("yellow", "stopping"),
+        _ => ("grey", "stopped"),
+    };
 
-    private static string Bar(long value, long most)
+    private static string Bar(long value, long most, int width)
     {
-        var filled = value == 0 ? 0 : (int)Math.Max(1, value * BarWidth / most);
-        return Invariant($"{value,5} [teal]{new string('█', filled)}[/][grey]{new string('·', BarWidth - filled)}[/]");
+        var filled = value == 0 ? 0 : (int)Math.Max(1, value * width / most);
+        return Invariant($"{value,5} [teal]{new string('█', filled)}[/][grey]{new string('·', width - filled)}[/]");
     }
 
     private static string Colored(string? value, string good) => value is null ? "[grey]-[/]" : $"[{(value == good ? "green" : "yellow")}]{Safe(value)}[/]";

@@ -22,6 +22,22 @@ public sealed class ScreenTests
         Assert.Contains("q quits", drawn, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(140, true, true)]
+    [InlineData(110, false, true)]
+    [InlineData(80, false, false)]
+    public async Task A_narrow_terminal_gets_fewer_columns_and_no_broken_lines(int width, bool endpoint, bool health)
+    {
+        var drawn = await DrawAsync(_ => { }, width: width);
+
+        var heading = Line(drawn, "in/s");
+        Assert.Equal(endpoint, heading.Contains("endpoint", StringComparison.Ordinal));
+        Assert.Equal(health, heading.Contains("health", StringComparison.Ordinal));
+        Assert.DoesNotContain('…', drawn);
+        Assert.Contains("    3 ████████", Line(drawn, "█"), StringComparison.Ordinal);
+        Assert.All(drawn.Split('\n'), line => Assert.True(line.Length <= width, line));
+    }
+
     [Fact]
     public async Task Text_from_outside_is_neither_markup_nor_terminal_control()
     {
@@ -85,11 +101,11 @@ public sealed class ScreenTests
 
     private static string Line(string drawn, string part) => drawn.Split('\n').Single(l => l.Contains(part, StringComparison.Ordinal));
 
-    private static async Task<string> DrawAsync(Action<TableScreen> happens, string ends = Ends)
+    private static async Task<string> DrawAsync(Action<TableScreen> happens, string ends = Ends, int width = 140)
     {
         var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(output) });
-        console.Profile.Width = 140;
+        console.Profile.Width = width;
         var screen = new TableScreen(console, TimeProvider.System);
         happens(screen);
         console.Write(screen.Draw(await ModelAsync(ends)));
