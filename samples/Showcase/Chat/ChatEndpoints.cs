@@ -18,7 +18,11 @@ internal static class ChatEndpoints
         routes.MapPageFile("/chat.css", "chat.css");
         routes.MapPageFile("/chat.js", "chat.js");
         routes.MapGet("/api/replica", (ChatRooms rooms, Replica replica, TimeProvider time) => TypedResults.Ok(new ReplicaStatus(
-            replica.Name, Environment.ProcessId, rooms.Connections, rooms.RoomCount, (long)time.GetElapsedTime(replica.StartedAt).TotalMilliseconds)));
+            replica.Name,
+            Environment.ProcessId,
+            rooms.Connections,
+            rooms.RoomCount,
+            (long)time.GetElapsedTime(replica.StartedAt).TotalMilliseconds)));
         routes.MapGet("/ws/chat", ServeAsync);
     }
 

@@ -6,7 +6,8 @@ namespace Showcase.Hosting;
 internal static class EmbeddedPage
 {
     private const string Policy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'";
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; "
+        + "base-uri 'none'; form-action 'self'";
 
     /// <summary>Maps <paramref name="file"/>, an embedded resource, at <paramref name="path"/>.</summary>
     public static void MapPageFile(this IEndpointRouteBuilder routes, string path, string file)

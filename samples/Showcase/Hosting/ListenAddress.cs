@@ -3,7 +3,10 @@ using System.Net;
 
 namespace Showcase.Hosting;
 
-/// <summary>Where this replica listens: <c>HOST</c> (an address or <c>localhost</c>, default 127.0.0.1) and <c>WEBSOCKET_PORT</c>, else <c>PORT</c>, else 5080.</summary>
+/// <summary>
+/// Where this replica listens: <c>HOST</c> (an address or <c>localhost</c>, default 127.0.0.1) and <c>WEBSOCKET_PORT</c>, else <c>PORT</c>,
+/// else 5080.
+/// </summary>
 internal static class ListenAddress
 {
     private const int DefaultPort = 5080;

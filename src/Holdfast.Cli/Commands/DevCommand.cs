@@ -10,18 +10,39 @@ internal static class DevCommand
 {
     public static Command Create()
     {
-        var app = new Option<string?>("--app") { Description = "A shell command that starts one replica; it reads its port from WEBSOCKET_PORT or PORT. Default: the Showcase.", HelpName = "CMD" };
+        var app = new Option<string?>("--app")
+        {
+            Description = "A shell command that starts one replica; it reads its port from WEBSOCKET_PORT or PORT. Default: the Showcase.",
+            HelpName = "CMD",
+        };
         var replicas = new Option<int>("--replicas") { Description = "How many.", DefaultValueFactory = _ => 3, HelpName = "N" };
-        var port = new Option<int>("--port") { Description = "Where the gateway takes clients, on 127.0.0.1.", DefaultValueFactory = _ => 8080, HelpName = "PORT" };
-        var adminPort = new Option<int>("--admin-port") { Description = "Where the gateway's admin API answers, on 127.0.0.1.", DefaultValueFactory = _ => 9090, HelpName = "PORT" };
-        var health = new Option<string?>("--health") { Description = "A replica is ready when a GET of this path is answered with 2xx. Default: when its port accepts.", HelpName = "PATH" };
+        var port = new Option<int>("--port")
+        {
+            Description = "Where the gateway takes clients, on 127.0.0.1.",
+            DefaultValueFactory = _ => 8080,
+            HelpName = "PORT",
+        };
+        var adminPort = new Option<int>("--admin-port")
+        {
+            Description = "Where the gateway's admin API answers, on 127.0.0.1.",
+            DefaultValueFactory = _ => 9090,
+            HelpName = "PORT",
+        };
+        var health = new Option<string?>("--health")
+        {
+            Description = "A replica is ready when a GET of this path is answered with 2xx. Default: when its port accepts.",
+            HelpName = "PATH",
+        };
         Require(replicas, n => n is >= 1 and <= DevOptions.MaxReplicas, $"from 1 to {DevOptions.MaxReplicas}");
         Require(port, IsPort, "a port from 1 to 65535");
         Require(adminPort, IsPort, "a port from 1 to 65535");
-        Require(health, p => p is null || (p.StartsWith('/') && Uri.TryCreate("http://localhost" + p, UriKind.Absolute, out _)), "a path such as /healthz");
+        Require(health, IsPath, "a path such as /healthz");
         Require(app, a => a is null || !string.IsNullOrWhiteSpace(a), "a command such as 'node server.js'");
 
-        var dev = new Command("dev", "Runs replicas of an application and the gateway before them, on this machine.") { app, replicas, port, adminPort, health };
+        var dev = new Command("dev", "Runs replicas of an application and the gateway before them, on this machine.")
+        {
+            app, replicas, port, adminPort, health,
+        };
         dev.SetAction((parsed, _) => RunAsync(new DevOptions(
             parsed.GetValue(app), parsed.GetValue(replicas), parsed.GetValue(port), parsed.GetValue(adminPort), parsed.GetValue(health))));
         return dev;
@@ -64,6 +85,9 @@ internal static class DevCommand
             ? (executable, [executable, Path.Combine(AppContext.BaseDirectory, "holdfast.dll")])
             : ("dotnet", [executable]);
     }
+
+    private static bool IsPath(string? path) =>
+        path is null || (path.StartsWith('/') && Uri.TryCreate("http://localhost" + path, UriKind.Absolute, out _));
 
     private static bool IsPort(int port) => port is >= 1 and <= 65535;
 

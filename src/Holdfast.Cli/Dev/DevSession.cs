@@ -16,7 +16,13 @@ internal sealed class DevException(string message) : Exception(message);
 /// <param name="time">The clock.</param>
 /// <param name="random">For ports and back-off.</param>
 internal sealed class DevSession(
-    DevOptions options, ReplicaCommand command, IReadOnlyList<string> tool, IDevScreen screen, ChannelReader<char>? keys, TimeProvider time, Random random)
+    DevOptions options,
+    ReplicaCommand command,
+    IReadOnlyList<string> tool,
+    IDevScreen screen,
+    ChannelReader<char>? keys,
+    TimeProvider time,
+    Random random)
 {
     /// <summary>Why the session cannot go on; null while it can.</summary>
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -51,7 +51,8 @@ internal static class FreePorts
         try
         {
             var range = File.ReadAllText("/proc/sys/net/ipv4/ip_local_port_range").Split('\t', ' ');
-            return int.TryParse(range[0], NumberStyles.None, CultureInfo.InvariantCulture, out var start) && start > 2048 ? start : UsualEphemeralStart;
+            var isNumber = int.TryParse(range[0], NumberStyles.None, CultureInfo.InvariantCulture, out var start);
+            return isNumber && start > 2048 ? start : UsualEphemeralStart;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -30,7 +30,9 @@ internal sealed class PlainScreen(TextWriter output, TimeProvider time) : IDevSc
 
     public async Task RunAsync(DevModel model, CancellationToken stop)
     {
-        Say($"{model.Replicas.Count} {(model.Replicas.Count == 1 ? "replica" : "replicas")} of {model.Options.App ?? "the Showcase"} behind {model.Options.Address}, admin API at {model.Options.AdminAddress}");
+        var options = model.Options;
+        var replicas = options.Replicas == 1 ? "1 replica" : string.Create(CultureInfo.InvariantCulture, $"{options.Replicas} replicas");
+        Say($"{replicas} of {options.App ?? "the Showcase"} behind {options.Address}, admin API at {options.AdminAddress}");
         if (model.HasKeys)
             Say("keys: k kills the busiest replica, 1-9 kill that one, q quits");
         var last = "";

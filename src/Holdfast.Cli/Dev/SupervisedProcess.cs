@@ -49,7 +49,12 @@ internal sealed record ProcessEvent(string Process, ProcessEventKind Kind, strin
 /// <param name="time">The clock.</param>
 /// <param name="onEvent">Called for each event, by the running task only; must not block.</param>
 internal sealed class SupervisedProcess(
-    string name, Func<Action<string>, IChildProcess> start, IReadinessCheck readiness, RestartBackOff backOff, TimeProvider time, Action<ProcessEvent> onEvent)
+    string name,
+    Func<Action<string>, IChildProcess> start,
+    IReadinessCheck readiness,
+    RestartBackOff backOff,
+    TimeProvider time,
+    Action<ProcessEvent> onEvent)
 {
     /// <summary>From SIGTERM to SIGKILL.</summary>
     internal static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
@@ -189,8 +194,11 @@ internal sealed class SupervisedProcess(
         if (_killed)
             Tell(ProcessEventKind.Killed, "killed with SIGKILL");
         else
-            onEvent(new ProcessEvent(Name, ProcessEventKind.Exited, exitCode > 128 ? Text($"ended by signal {exitCode - 128}") : Text($"exited with code {exitCode}"), lastOutput));
+            onEvent(new ProcessEvent(Name, ProcessEventKind.Exited, Describe(exitCode), lastOutput));
     }
+
+    private static string Describe(int exitCode) =>
+        exitCode > 128 ? Text($"ended by signal {exitCode - 128}") : Text($"exited with code {exitCode}");
 
     private void Tell(ProcessEventKind kind, string text) => onEvent(new ProcessEvent(Name, kind, text, []));
 

@@ -129,13 +129,17 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
         // Always as high, so that what is below does not jump.
         for (var row = ends.Count; row < AdminPoller.Ends; row++)
             table.AddRow("", "", "", "", "", "");
-        return new Rows(new Markup(ends.Count == 0 ? " [bold]last ends[/]  [grey]none yet[/]" : " [bold]last ends[/]"), new Padder(table, new Padding(1, 0, 0, 0)));
+        var title = ends.Count == 0 ? " [bold]last ends[/]  [grey]none yet[/]" : " [bold]last ends[/]";
+        return new Rows(new Markup(title), new Padder(table, new Padding(1, 0, 0, 0)));
     }
 
     private static Panel Crash(ProcessEvent crash)
     {
         var lines = crash.LastOutput.Count == 0 ? ["(it printed nothing)"] : crash.LastOutput;
-        return new Panel(new Markup(string.Join('\n', lines.Select(Safe)))).Header($" [red]{Safe(crash.Process)} {Safe(crash.Text)}[/] ").BorderColor(Color.Red).Expand();
+        return new Panel(new Markup(string.Join('\n', lines.Select(Safe))))
+            .Header($" [red]{Safe(crash.Process)} {Safe(crash.Text)}[/] ")
+            .BorderColor(Color.Red)
+            .Expand();
     }
 
     private Markup Footer(DevModel model)
@@ -151,7 +155,8 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
     {
         ProcessState.Ready => ("green", "ready"),
         ProcessState.Starting => ("yellow", "starting"),
-        ProcessState.BackingOff => ("red", Invariant($"backing off {Math.Max(0, (process.RestartAt - time.GetUtcNow()).TotalSeconds):0.0} s")),
+        ProcessState.BackingOff =>
+            ("red", Invariant($"backing off {Math.Max(0, (process.RestartAt - time.GetUtcNow()).TotalSeconds):0.0} s")),
         ProcessState.Stopping => ("yellow", "stopping"),
         _ => ("grey", "stopped"),
     };
@@ -162,7 +167,8 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
         return Invariant($"{value,5} [teal]{new string('█', filled)}[/][grey]{new string('·', width - filled)}[/]");
     }
 
-    private static string Colored(string? value, string good) => value is null ? "[grey]-[/]" : $"[{(value == good ? "green" : "yellow")}]{Safe(value)}[/]";
+    private static string Colored(string? value, string good) =>
+        value is null ? "[grey]-[/]" : $"[{(value == good ? "green" : "yellow")}]{Safe(value)}[/]";
 
     private static string Number(double value) => value < 0.05 ? "[grey]0[/]" : Invariant($"{value:#,0.#}");
 
