@@ -10,6 +10,7 @@ internal static class Program
         var root = new RootCommand("Keeps WebSockets connected on Kubernetes.")
         {
             CheckCommand.Create(),
+            DevCommand.Create(),
             GatewayCommand.Create(),
         };
         var parsed = root.Parse(args);
