@@ -9,6 +9,7 @@ public enum Errno
     TooManyOpenFilesInSystem = 23,
     TooManyOpenFiles = 24,
     BrokenPipe = 32,
+    NotImplemented = 38,
     ConnectionAborted = 103,
     ConnectionReset = 104,
     NoBufferSpace = 105,
