@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Holdfast.Cli.Commands;
 
 namespace Holdfast.Cli;
 
@@ -6,7 +7,7 @@ internal static class Program
 {
     private static async Task<int> Main(string[] args)
     {
-        var root = new RootCommand("Keeps WebSockets connected on Kubernetes.");
+        var root = new RootCommand("Keeps WebSockets connected on Kubernetes.") { LoadCommand.Create() };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
