@@ -1,0 +1,24 @@
+using Holdfast.Fuzz.Http1;
+using Holdfast.Fuzz.WebSocket;
+
+namespace Holdfast.Fuzz;
+
+/// <summary>Runs one parser on untrusted bytes and throws <see cref="FuzzFailure"/> where it disagrees with its oracle.</summary>
+internal delegate void FuzzTarget(ReadOnlySpan<byte> data);
+
+/// <summary>Every target by its name, which is also its folder in tests/corpus.</summary>
+internal static class FuzzTargets
+{
+    public static IReadOnlyDictionary<string, FuzzTarget> All { get; } = new SortedDictionary<string, FuzzTarget>(StringComparer.Ordinal)
+    {
+        ["frames"] = FramesTarget.Fuzz,
+        ["masking"] = MaskingTarget.Fuzz,
+        ["close-payload"] = ClosePayloadTarget.Fuzz,
+        ["extensions"] = ExtensionsTarget.Fuzz,
+        ["accept-key"] = AcceptKeyTarget.Fuzz,
+        ["head-rules"] = HeadRulesTarget.Fuzz,
+        ["host"] = HostTarget.Fuzz,
+        ["response-head"] = ResponseHeadTarget.Fuzz,
+        ["chunked"] = ChunkedTarget.Fuzz,
+    };
+}

@@ -1,0 +1,47 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Holdfast.Wire.Http1;
+
+namespace Holdfast.Fuzz.Http1;
+
+/// <summary>The chunked scanner. Two bytes seed the splits, then the body: fed whole, bytewise and in random pieces.</summary>
+internal static class ChunkedTarget
+{
+    private const int Prefix = 2;
+
+    public static void Fuzz(ReadOnlySpan<byte> data)
+    {
+        if (data.Length < Prefix)
+            return;
+        var random = new Random(BinaryPrimitives.ReadUInt16LittleEndian(data));
+        byte[] body = data[Prefix..].ToArray();
+        AssertAgreement(body, Splits.Whole(body.Length));
+        AssertAgreement(body, Splits.Random(body.Length, random));
+        AssertAgreement(body, Splits.Bytes(body.Length));
+    }
+
+    /// <summary>Runs a body and demands that scanner and oracle agree; the scanner is saved as bytes and restored between pieces.</summary>
+    public static void AssertAgreement(byte[] body, IEnumerable<int> pieces)
+    {
+        var expected = ChunkedOracle.Run(body);
+        var scanner = default(ChunkedScanner);
+        var status = ChunkStatus.NeedMore;
+        int at = 0;
+        foreach (int piece in pieces)
+        {
+            status = scanner.Next(body.AsSpan(at, piece), out int consumed);
+            at += consumed;
+            if (status != ChunkStatus.NeedMore)
+                break;
+            FuzzFailure.UnlessEqual(piece, consumed, "consumed with NeedMore");
+            scanner = MemoryMarshal.Read<ChunkedScanner>(MemoryMarshal.AsBytes(new ReadOnlySpan<ChunkedScanner>(in scanner)));
+        }
+
+        FuzzFailure.UnlessEqual(expected, (status, at, scanner.Error), "the body");
+        FuzzFailure.UnlessEqual(status == ChunkStatus.Done, scanner.IsDone, "done");
+        if (status == ChunkStatus.NeedMore)
+            return;
+        FuzzFailure.UnlessEqual(status, scanner.Next("5\r\n"u8, out int later), "the call after the end");
+        FuzzFailure.UnlessEqual(0, later, "consumed after the end");
+    }
+}
