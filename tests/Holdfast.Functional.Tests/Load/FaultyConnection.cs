@@ -37,7 +37,7 @@ internal sealed class FaultyConnection(FaultyServer server, Socket socket, Func<
         }
     }
 
-    private async Task<(string Target, byte[] Rest)> UpgradeAsync(CancellationToken stop)
+    private async Task<(string Target, byte[] Extra)> UpgradeAsync(CancellationToken stop)
     {
         var length = 0;
         while (true)
