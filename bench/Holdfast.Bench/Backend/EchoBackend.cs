@@ -1,24 +1,22 @@
 using System.Net;
+using Holdfast.Cli.Load;
 using Holdfast.Relay.Interop;
 
 namespace Holdfast.Bench.Backend;
 
 /// <summary>
-/// The application behind every proxy: one epoll thread that answers each message with itself. It listens on one port of several
-/// loopback addresses, so that a proxy has enough local ports towards it. Same process and core as the load.
+/// The application behind every proxy: answers each message with itself. It listens on one port of several loopback addresses, so that a
+/// proxy has enough local ports towards it. It lives on the load's own thread: no switch between the two on their common core.
 /// </summary>
-internal sealed class EchoBackend : IDisposable
+internal sealed class EchoBackend : ILoopGuest, IDisposable
 {
-    private const int EventsPerTurn = 512;
-    private const ulong ListenerTokens = 1ul << 32, WakeToken = ulong.MaxValue;
-    private readonly Epoll _epoll = new(EventsPerTurn);
-    private readonly WakeUp _wakeUp = new();
+    private const ulong FirstConnection = 1ul << 8;
     private readonly List<int> _listeners = [];
     private readonly List<EchoConnection?> _connections = [];
     private readonly Stack<int> _free = new();
     private readonly EchoBuffers _buffers = new();
-    private readonly Thread _thread;
-    private volatile bool _stop;
+    private Epoll? _epoll;
+    private ulong _firstToken;
 
     /// <param name="addresses">How many endpoints: 127.0.0.1, 127.0.0.2 and so on.</param>
     public EchoBackend(int addresses)
@@ -28,49 +26,51 @@ internal sealed class EchoBackend : IDisposable
         {
             var fd = Sys.Listen(NativeAddress.From(new IPEndPoint(new IPAddress([127, 0, 0, (byte)i]), port)), backlog: 4096);
             if (fd < 0)
-                throw new InvalidOperationException($"The backend cannot listen on 127.0.0.{i}:{port} (errno {-fd})");
+                throw new BenchException($"The backend cannot listen on 127.0.0.{i}:{port} (errno {-fd})");
             port = Sys.LocalAddress(fd).ToEndPoint().Port;
             Endpoints.Add($"127.0.0.{i}:{port}");
-            _epoll.Register(fd, EpollEvents.In, ListenerTokens + (ulong)_listeners.Count);
             _listeners.Add(fd);
         }
-
-        _epoll.Register(_wakeUp.Fd, EpollEvents.In, WakeToken);
-        _thread = new Thread(Run) { IsBackground = true, Name = "backend" };
-        _thread.Start();
     }
 
     public List<string> Endpoints { get; } = [];
 
-    public void Dispose()
+    public void Attach(Epoll epoll, ulong firstToken)
     {
-        _stop = true;
-        _wakeUp.Signal();
-        _thread.Join();
-        foreach (var connection in _connections)
-            connection?.Drop();
-        foreach (var listener in _listeners)
-            Sys.Close(listener);
-        _epoll.Dispose();
-        _wakeUp.Dispose();
+        _epoll = epoll;
+        _firstToken = firstToken;
+        for (var i = 0; i < _listeners.Count; i++)
+            epoll.Register(_listeners[i], EpollEvents.In, firstToken + (ulong)i);
     }
 
-    private void Run()
+    public void OnEvents(ulong token, EpollEvents events)
     {
-        while (!_stop)
+        if (token < FirstConnection)
         {
-            var n = _epoll.Wait(-1);
-            for (var i = 0; i < n; i++)
-            {
-                var events = _epoll.Get(i, out var token);
-                if (token == WakeToken)
-                    _wakeUp.Clear();
-                else if (token >= ListenerTokens)
-                    Accept(_listeners[(int)(token - ListenerTokens)]);
-                else
-                    OnEvents((int)token, events);
-            }
+            Accept(_listeners[(int)token]);
+            return;
         }
+
+        var index = (int)(token - FirstConnection);
+        if (_connections[index] is not { } connection || connection.OnEvents(events))
+            return;
+        _connections[index] = null;
+        _free.Push(index);
+    }
+
+    public void Detach()
+    {
+        foreach (var connection in _connections)
+            connection?.Drop();
+        _connections.Clear();
+        _free.Clear();
+        _epoll = null;
+    }
+
+    public void Dispose()
+    {
+        foreach (var listener in _listeners)
+            Sys.Close(listener);
     }
 
     private void Accept(int listener)
@@ -85,17 +85,8 @@ internal sealed class EchoBackend : IDisposable
             }
 
             _connections[index] = new EchoConnection(fd, _buffers);
-            _epoll.Register(fd, EpollEvents.In | EpollEvents.Out | EpollEvents.ReadHangUp | EpollEvents.EdgeTriggered, (ulong)index);
+            const EpollEvents all = EpollEvents.In | EpollEvents.Out | EpollEvents.ReadHangUp | EpollEvents.EdgeTriggered;
+            _epoll!.Register(fd, all, _firstToken + FirstConnection + (ulong)index);
         }
-    }
-
-    private void OnEvents(int index, EpollEvents events)
-    {
-        if (_connections[index] is not { } connection)
-            return;
-        if (connection.OnEvents(events))
-            return;
-        _connections[index] = null;
-        _free.Push(index);
     }
 }

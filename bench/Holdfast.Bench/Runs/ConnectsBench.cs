@@ -23,8 +23,8 @@ internal static class ConnectsBench
                 await using var peer = await Peer.StartAsync(system, backend.Endpoints);
 
                 // The first round pays for the JIT and the pools.
-                await OpenAndCloseAsync(peer, connections);
-                var (rate, cpu, busy) = await OpenAndCloseAsync(peer, connections);
+                await OpenAndCloseAsync(peer, backend, connections);
+                var (rate, cpu, busy) = await OpenAndCloseAsync(peer, backend, connections);
                 results.Add((system, rate, cpu, busy));
                 writer.Row(run, system, connections, Math.Round(rate), Math.Round(cpu, 1), Math.Round(busy, 3));
                 await Console.Error.WriteLineAsync(FormattableString.Invariant(
@@ -41,7 +41,7 @@ internal static class ConnectsBench
         return 0;
     }
 
-    private static async Task<(double Rate, double Cpu, double Busy)> OpenAndCloseAsync(Peer peer, int connections)
+    private static async Task<(double Rate, double Cpu, double Busy)> OpenAndCloseAsync(Peer peer, EchoBackend backend, int connections)
     {
         var options = new LoadOptions
         {
@@ -50,7 +50,7 @@ internal static class ConnectsBench
         var proxy = peer.ProcessId == 0 ? CpuTime.None : CpuTime.Of(peer.ProcessId);
         var self = CpuTime.OfThisProcess();
         var begin = TimeProvider.System.GetTimestamp();
-        using var run = new LoadRun(options, NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port)), TimeProvider.System);
+        using var run = new LoadRun(options, NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port)), TimeProvider.System, backend);
         var running = run.RunAsync();
         await Task.WhenAny(run.Started, running);
         var opening = TimeProvider.System.GetElapsedTime(begin).TotalSeconds;

@@ -10,7 +10,7 @@ internal static class LatencyBench
     public static async Task<int> RunAsync(BenchSettings settings, RelayCase load)
     {
         using var backend = new EchoBackend(settings.Endpoints);
-        var trial = new Trial(settings, backend.Endpoints);
+        var trial = new Trial(settings, backend);
         var writer = new ResultWriter("latency", settings, "run", "system", "p50_ms", "p99_ms", "p999_ms", "max_ms", "proxy_busy", "max_lag_ms", "steal");
         var results = new List<Measured>();
         for (var run = 1; run <= settings.Runs; run++)

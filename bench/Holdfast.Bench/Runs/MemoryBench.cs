@@ -25,10 +25,10 @@ internal static class MemoryBench
                 await using var peer = await Peer.StartAsync(system, backend.Endpoints);
                 await Task.Delay(settings.WarmUp);
                 var empty = Memory.Of(peer.ProcessId);
-                await using var first = await IdlePairs.OpenAsync(peer, few);
+                await using var first = await IdlePairs.OpenAsync(peer, few, backend);
                 await Task.Delay(settings.Measure);
                 var low = Memory.Of(peer.ProcessId);
-                await using var second = await IdlePairs.OpenAsync(peer, many - few);
+                await using var second = await IdlePairs.OpenAsync(peer, many - few, guest: null);
                 await Task.Delay(settings.Measure);
                 var high = Memory.Of(peer.ProcessId);
                 var slope = (double)(high.PrivateDirty - low.PrivateDirty) / (many - few);
@@ -56,7 +56,7 @@ internal static class MemoryBench
     }
 }
 
-/// <summary>Open connections on which nothing is said, until disposed.</summary>
+/// <summary>Open connections on which nothing is said, until disposed. The backend lives on the thread of the first, which is disposed last.</summary>
 internal sealed class IdlePairs : IAsyncDisposable
 {
     private readonly LoadRun _run;
@@ -68,10 +68,10 @@ internal sealed class IdlePairs : IAsyncDisposable
         _running = run.RunAsync();
     }
 
-    public static async Task<IdlePairs> OpenAsync(Peer peer, int count)
+    public static async Task<IdlePairs> OpenAsync(Peer peer, int count, EchoBackend? guest)
     {
         var options = new LoadOptions { Url = peer.Url, Connections = count, Rate = 0, Duration = TimeSpan.FromHours(1), ConnectRate = 2000 };
-        var pairs = new IdlePairs(new LoadRun(options, NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port)), TimeProvider.System));
+        var pairs = new IdlePairs(new LoadRun(options, NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port)), TimeProvider.System, guest));
         await Task.WhenAny(pairs._run.Started, pairs._running);
         if (pairs._run.Snapshot().Open == count)
             return pairs;

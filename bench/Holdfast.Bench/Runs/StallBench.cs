@@ -14,7 +14,7 @@ internal static class StallBench
     public static async Task<int> RunAsync(BenchSettings settings, RelayCase load)
     {
         using var backend = new EchoBackend(settings.Endpoints);
-        var trial = new Trial(settings, backend.Endpoints);
+        var trial = new Trial(settings, backend);
         var writer = new ResultWriter("stall", settings, "run", "phase", "max_ms", "p999_ms", "p99_ms", "max_lag_ms", "polls", "proxy_busy");
         var results = new List<(string Phase, Measured Measured)>();
         for (var run = 1; run <= settings.Runs; run++)

@@ -1,4 +1,5 @@
 using System.Net;
+using Holdfast.Bench.Backend;
 using Holdfast.Bench.Peers;
 using Holdfast.Bench.Proc;
 using Holdfast.Cli.Load;
@@ -21,7 +22,7 @@ internal sealed record Measured(string System, double ProxyCpu, double LoadBusy,
 }
 
 /// <summary>One run of one system at one load, and whether it counts.</summary>
-internal sealed class Trial(BenchSettings settings, IReadOnlyList<string> endpoints)
+internal sealed class Trial(BenchSettings settings, EchoBackend backend)
 {
     private const int Attempts = 4;
 
@@ -32,7 +33,7 @@ internal sealed class Trial(BenchSettings settings, IReadOnlyList<string> endpoi
         var why = "";
         for (var attempt = 1; attempt <= Attempts; attempt++)
         {
-            await using var peer = await Peer.StartAsync(system, endpoints);
+            await using var peer = await Peer.StartAsync(system, backend.Endpoints);
             var measured = await MeasureAsync(peer, options);
             if (Refusal(measured, options) is not { } refusal)
                 return measured;
@@ -47,7 +48,7 @@ internal sealed class Trial(BenchSettings settings, IReadOnlyList<string> endpoi
     public async Task<Measured> MeasureAsync(Peer peer, LoadOptions options, Func<Task>? meanwhile = null)
     {
         var target = NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port));
-        using var run = new LoadRun(options with { Url = peer.Url, WarmUp = settings.WarmUp, Duration = settings.Measure }, target, TimeProvider.System);
+        using var run = new LoadRun(options with { Url = peer.Url, WarmUp = settings.WarmUp, Duration = settings.Measure }, target, TimeProvider.System, backend);
         var running = run.RunAsync();
         await Task.WhenAny(run.Started, running);
         await Task.Delay(settings.WarmUp);

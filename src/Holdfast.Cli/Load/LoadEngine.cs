@@ -3,6 +3,19 @@ using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Cli.Load;
 
+/// <summary>Something that lives on a load thread's epoll beside its connections: in a bench, the server that is loaded. That thread only.</summary>
+internal interface ILoopGuest
+{
+    /// <summary>The guest registers its descriptors with tokens from <paramref name="firstToken"/> on, now and later.</summary>
+    public void Attach(Epoll epoll, ulong firstToken);
+
+    /// <param name="token">Less the first.</param>
+    public void OnEvents(ulong token, EpollEvents events);
+
+    /// <summary>The run is over, and its epoll about to close.</summary>
+    public void Detach();
+}
+
 /// <summary>
 /// One thread's share of a run: an epoll loop that dials at a pace, sends what is due once per turn, and reads whatever comes. One receive
 /// and one send per message, no allocation. Threads meet at the <see cref="StartGate"/> only.
@@ -16,7 +29,7 @@ internal sealed class LoadEngine : IDisposable
     private const int MaxInHandshake = 256;
     private const int SendsPerTurn = 256;
     private const int EventsPerTurn = 512;
-    private const ulong WakeToken = ulong.MaxValue;
+    private const ulong GuestTokens = 1ul << 40, WakeToken = ulong.MaxValue;
 
     private readonly LoadLane _lane;
     private readonly StartGate _gate;
@@ -24,7 +37,13 @@ internal sealed class LoadEngine : IDisposable
     private readonly NativeAddress _target;
     private readonly NativeAddress[] _sources;
     private readonly Epoll _epoll = new(EventsPerTurn);
+
+    // Nothing is registered here: waiting on it is a sleep to the microsecond, from which no message wakes.
+    private readonly Epoll _pause = new(1);
+    private readonly long _turn;
+    private long _lastTurn;
     private readonly WakeUp _wakeUp;
+    private readonly ILoopGuest? _guest;
     private readonly double _dialsPerMicrosecond;
     private readonly long _dialsFrom;
     private readonly long _grace;
@@ -36,8 +55,9 @@ internal sealed class LoadEngine : IDisposable
     private long _round;
     private volatile bool _stop;
 
-    public LoadEngine(LoadLane lane, StartGate gate, int[] indexes, NativeAddress target, NativeAddress[] sources)
+    public LoadEngine(LoadLane lane, StartGate gate, int[] indexes, NativeAddress target, NativeAddress[] sources, ILoopGuest? guest = null)
     {
+        _guest = guest;
         _lane = lane;
         _gate = gate;
         _target = target;
@@ -48,6 +68,7 @@ internal sealed class LoadEngine : IDisposable
         _dialsPerMicrosecond = lane.Options.ConnectRate / (1_000_000.0 * lane.Options.Threads);
         _dialsFrom = lane.Clock.Now;
         _grace = (long)lane.Options.Grace.TotalMicroseconds;
+        _turn = (long)lane.Options.Turn.TotalMicroseconds;
     }
 
     private enum Phase
@@ -68,8 +89,10 @@ internal sealed class LoadEngine : IDisposable
     /// <summary>Returns when all connections have ended.</summary>
     public void Run()
     {
+        _guest?.Attach(_epoll, GuestTokens);
         while (_phase != Phase.Done)
         {
+            PauseBetweenTurns();
             var wait = Step();
             if (_phase == Phase.Done)
                 break;
@@ -79,10 +102,14 @@ internal sealed class LoadEngine : IDisposable
                 var events = _epoll.Get(i, out var token);
                 if (token == WakeToken)
                     _wakeUp.Clear();
+                else if (token >= GuestTokens)
+                    _guest!.OnEvents(token - GuestTokens, events);
                 else
                     OnEvents(_connections[(int)token], events);
             }
         }
+
+        _guest?.Detach();
     }
 
     public void Settle(LoadTotals totals)
@@ -92,7 +119,21 @@ internal sealed class LoadEngine : IDisposable
         totals.Add(_lane);
     }
 
-    public void Dispose() => _epoll.Dispose();
+    public void Dispose()
+    {
+        _epoll.Dispose();
+        _pause.Dispose();
+    }
+
+    private void PauseBetweenTurns()
+    {
+        if (_turn == 0)
+            return;
+        var rest = _lastTurn + _turn - _lane.Clock.Now;
+        if (rest > 0)
+            _pause.WaitMicroseconds(rest);
+        _lastTurn = _lane.Clock.Now;
+    }
 
     private void OnEvents(LoadConnection connection, EpollEvents events)
     {

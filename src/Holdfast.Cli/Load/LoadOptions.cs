@@ -53,5 +53,11 @@ internal sealed record LoadOptions
     /// <summary>How long outstanding answers are waited for at the end, and after that the servers' Close frames.</summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>
+    /// The shortest time between two turns of the loop. Zero reads every answer when it comes, for the truest latencies; more lets several
+    /// come first and saves the wake-ups, which cost more than the messages. Then latencies are up to this much too high.
+    /// </summary>
+    public TimeSpan Turn { get; init; }
+
     public double MessagesPerSecond => Rate ?? Connections;
 }

@@ -10,7 +10,8 @@ internal sealed class LoadRun : IDisposable
     private readonly StartGate _gate;
     private volatile bool _interrupted;
 
-    public LoadRun(LoadOptions options, NativeAddress target, TimeProvider time)
+    /// <param name="guest">Shares the first thread; null: none.</param>
+    public LoadRun(LoadOptions options, NativeAddress target, TimeProvider time, ILoopGuest? guest = null)
     {
         _options = options;
         var url = options.Check == LoadCheck.Sequence
@@ -25,7 +26,7 @@ internal sealed class LoadRun : IDisposable
         {
             var lane = new LoadLane(options, new ClientHandshake(url, options.Origin, options.Headers), schedule, clock);
             var indexes = Enumerable.Range(0, options.Connections).Where(index => index % options.Threads == thread).ToArray();
-            _engines[thread] = new LoadEngine(lane, _gate, indexes, target, sources);
+            _engines[thread] = new LoadEngine(lane, _gate, indexes, target, sources, thread == 0 ? guest : null);
         }
     }
 
