@@ -12,6 +12,7 @@ internal static class Program
             CheckCommand.Create(),
             DevCommand.Create(),
             GatewayCommand.Create(),
+            LoadCommand.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

@@ -11,6 +11,7 @@ public enum Errno
     TooManyOpenFilesInSystem = 23,
     TooManyOpenFiles = 24,
     BrokenPipe = 32,
+    NotImplemented = 38,
     NotASocket = 88,
     ConnectionAborted = 103,
     ConnectionReset = 104,
