@@ -1,0 +1,96 @@
+using System.Text.Json.Serialization;
+
+namespace Holdfast.Gateway.Admin;
+
+/// <summary>What the admin API says. The names are a contract: users script against them.</summary>
+internal sealed record ErrorView(string Error);
+
+internal sealed record ReadyView(string Status, string Phase);
+
+internal sealed record HealthView(
+    string Status,
+    string Phase,
+    string Version,
+    DateTimeOffset StartedAt,
+    int Connections,
+    int UsableConnections,
+    MemoryView Memory,
+    List<LoopView> Loops,
+    List<ListenerView> Listeners,
+    List<BackendHealthView> Backends);
+
+/// <summary>Bytes.</summary>
+internal sealed record MemoryView(long WorkingSet, long ManagedHeap);
+
+/// <param name="LongestTurnMs">Since /health was last asked.</param>
+internal sealed record LoopView(int Number, int Connections, long WakeUps, long AcceptPauses, long LongestTurnMs);
+
+internal sealed record ListenerView(string Name, string Address);
+
+internal sealed record BackendHealthView(string Name, int Connections, List<EndpointHealthView> Endpoints);
+
+internal sealed record EndpointHealthView(string Address, string Phase, string Health, int Connections);
+
+internal sealed record BackendsView(List<BackendView> Backends);
+
+internal sealed record BackendView(string Name, string Policy, List<EndpointView> Endpoints);
+
+internal sealed record EndpointView(
+    string Address,
+    string Phase,
+    string Health,
+    int Connections,
+    int InFlightHandshakes,
+    long OpenedTotal,
+    long MessagesToEndpoint,
+    long MessagesToClient,
+    long BytesToEndpoint,
+    long BytesToClient,
+    int FailuresInARow);
+
+/// <param name="Next">For <c>after=</c>; null at the end.</param>
+internal sealed record ConnectionsView(List<ConnectionView> Connections, string? Next);
+
+/// <param name="WaitingForClient">Bytes waiting for a slow client.</param>
+/// <param name="WaitingForEndpoint">Bytes waiting for a slow endpoint.</param>
+internal sealed record ConnectionView(
+    string Id,
+    string Client,
+    string Backend,
+    string Endpoint,
+    string Path,
+    long AgeMs,
+    long IdleMs,
+    long BytesFromClient,
+    long BytesFromEndpoint,
+    long MessagesFromClient,
+    long MessagesFromEndpoint,
+    int WaitingForClient,
+    int WaitingForEndpoint);
+
+internal sealed record ClosedView(string Id, bool Closed);
+
+internal sealed record EndsView(List<EndView> Ends);
+
+/// <param name="Time">ISO 8601, UTC, milliseconds: as in the access log.</param>
+internal sealed record EndView(
+    string Id,
+    string Time,
+    string Backend,
+    string Endpoint,
+    string Client,
+    string Reason,
+    string Side,
+    int CloseCode,
+    long DurationMs);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(ErrorView))]
+[JsonSerializable(typeof(ReadyView))]
+[JsonSerializable(typeof(HealthView))]
+[JsonSerializable(typeof(BackendsView))]
+[JsonSerializable(typeof(ConnectionsView))]
+[JsonSerializable(typeof(ConnectionView))]
+[JsonSerializable(typeof(ClosedView))]
+[JsonSerializable(typeof(EndsView))]
+internal sealed partial class AdminJson : JsonSerializerContext;

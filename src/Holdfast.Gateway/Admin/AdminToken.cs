@@ -1,0 +1,76 @@
+using System.Security.Cryptography;
+using System.Text;
+using Holdfast.Api.Configuration;
+using Microsoft.Extensions.Primitives;
+
+namespace Holdfast.Gateway.Admin;
+
+/// <summary>
+/// The bearer token of the admin API. A token file is read again for every request that needs it, so that a rotated secret counts at once; a
+/// file that cannot be read or holds no token leaves the last good one in force. Thread-safe.
+/// </summary>
+internal sealed class AdminToken
+{
+    private const string Scheme = "Bearer ";
+
+    /// <summary>Bytes; longer ones are refused, so that comparing takes the same time for all.</summary>
+    private const int MaxLength = 512;
+
+    private const int MinLength = 16;
+
+    private readonly string? _file;
+    private volatile string? _token;
+
+    public AdminToken(AdminOptions options)
+    {
+        _file = options.TokenFile;
+        _token = options.Token;
+    }
+
+    /// <summary>False: the API is open.</summary>
+    public bool IsRequired => _file is not null || _token is not null;
+
+    /// <summary>Whether the request's Authorization lets it pass. In constant time for all tokens.</summary>
+    public bool Accepts(StringValues authorization)
+    {
+        if (!IsRequired)
+            return true;
+        var expected = Current();
+        if (expected is null || authorization.Count != 1 || authorization[0] is not { } given)
+            return false;
+        return given.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && Equal(given.AsSpan(Scheme.Length).Trim(), expected);
+    }
+
+    private static bool Equal(ReadOnlySpan<char> given, string expected)
+    {
+        Span<byte> a = stackalloc byte[MaxLength], b = stackalloc byte[MaxLength];
+        a.Clear();
+        b.Clear();
+        if (!Encoding.UTF8.TryGetBytes(given, a, out var lengthA) || !Encoding.UTF8.TryGetBytes(expected, b, out var lengthB))
+            return false;
+        // Padded, so that not even the length shows in the time.
+        return CryptographicOperations.FixedTimeEquals(a, b) & (lengthA == lengthB);
+    }
+
+    private string? Current()
+    {
+        if (_file is null)
+            return _token;
+        try
+        {
+            using var stream = new FileStream(_file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            Span<byte> bytes = stackalloc byte[MaxLength + 64];
+            var length = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+            var token = Encoding.UTF8.GetString(bytes[..length]).Trim();
+            // Too short: just being written.
+            if (token.Length >= MinLength && Encoding.UTF8.GetByteCount(token) <= MaxLength)
+                _token = token;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            // The last good one stays.
+        }
+
+        return _token;
+    }
+}

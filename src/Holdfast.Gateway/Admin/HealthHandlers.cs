@@ -1,0 +1,72 @@
+using Holdfast.Gateway.Hosting;
+using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Telemetry;
+using Microsoft.AspNetCore.Http;
+
+namespace Holdfast.Gateway.Admin;
+
+/// <summary>
+/// /health and its probes. Ready means listening, configured and not shutting down; never that an application is up, or one bad deploy would
+/// take every gateway out of service.
+/// </summary>
+internal sealed class HealthHandlers(GatewayRuntime runtime)
+{
+    public Task LiveAsync(HttpContext context) =>
+        context.WriteAsync(StatusCodes.Status200OK, new ReadyView("ok", TelemetryNames.Of(runtime.Phase)), AdminJson.Default.ReadyView);
+
+    public Task ReadyAsync(HttpContext context)
+    {
+        var phase = runtime.Phase;
+        var isReady = phase == GatewayPhase.Running;
+        return context.WriteAsync(
+            isReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable,
+            new ReadyView(isReady ? "ok" : "unavailable", TelemetryNames.Of(phase)),
+            AdminJson.Default.ReadyView);
+    }
+
+    public Task StatusAsync(HttpContext context)
+    {
+        var phase = runtime.Phase;
+        var loops = new List<LoopView>(runtime.Loops.Count);
+        foreach (var loop in runtime.Loops)
+            loops.Add(new LoopView(loop.Number, loop.Established, loop.WakeUps, loop.AcceptPauses, loop.TakeLongestTurn()));
+        var listeners = new List<ListenerView>(runtime.Listeners.Count);
+        foreach (var listener in runtime.Listeners)
+            listeners.Add(new ListenerView(listener.Options.Name, listener.Address.ToString()));
+        var view = new HealthView(
+            phase == GatewayPhase.Running ? "ok" : "unavailable",
+            TelemetryNames.Of(phase),
+            GatewayVersion.Text,
+            runtime.StartedAt,
+            runtime.Established,
+            runtime.UsableConnections,
+            new MemoryView(Environment.WorkingSet, GC.GetTotalMemory(forceFullCollection: false)),
+            loops,
+            listeners,
+            Backends());
+        return context.WriteAsync(StatusCodes.Status200OK, view, AdminJson.Default.HealthView);
+    }
+
+    private List<BackendHealthView> Backends()
+    {
+        var backends = new List<BackendHealthView>(runtime.Backends.Count);
+        foreach (var backend in runtime.Backends)
+        {
+            var sum = 0;
+            var endpoints = new List<EndpointHealthView>(backend.Endpoints.Length);
+            foreach (var endpoint in backend.Endpoints)
+            {
+                var connections = EndpointDirectory.Relayed(endpoint);
+                sum += connections;
+                endpoints.Add(ViewOf(endpoint, connections));
+            }
+
+            backends.Add(new BackendHealthView(backend.Name, sum, endpoints));
+        }
+
+        return backends;
+    }
+
+    private static EndpointHealthView ViewOf(EndpointState endpoint, int connections) =>
+        new(endpoint.Address.ToString(), TelemetryNames.Of(endpoint.Phase), TelemetryNames.Of(endpoint.Health), connections);
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace Holdfast.Gateway.Telemetry;
+
+/// <summary>An access log record as one JSON object. Field names are a contract: users script against them.</summary>
+internal static class AccessLogLine
+{
+    /// <summary>Not for HTML: only what JSON itself demands is escaped.</summary>
+    public static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+
+    public static void Write(Utf8JsonWriter json, in AccessRecord record)
+    {
+        Span<byte> text = stackalloc byte[64];
+        json.WriteStartObject();
+        new DateTime(record.TimeTicks, DateTimeKind.Utc).TryFormat(text, out var length, "yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+        json.WriteString("time"u8, text[..length]);
+        json.WriteString("event"u8, record.IsHandshake ? "handshake"u8 : "connection"u8);
+        record.End.Id.TryFormat(text, out length, "x32", CultureInfo.InvariantCulture);
+        json.WriteString("id"u8, text[..length]);
+        json.WriteString("client"u8, record.End.Client.ToString());
+        json.WriteString("backend"u8, record.Backend?.Name ?? "");
+        json.WriteString("endpoint"u8, record.Endpoint?.Address.ToString() ?? "");
+        WritePath(json, PathText.Bytes(in record.End.Path));
+        if (record.IsHandshake)
+        {
+            json.WriteString("outcome"u8, TelemetryNames.Of(record.Outcome));
+            json.WriteNumber("status"u8, record.Status);
+            json.WriteNumber("attempts"u8, record.Attempts);
+            json.WriteNumber("handshakeMs"u8, record.End.HandshakeMs);
+        }
+        else
+        {
+            json.WriteString("reason"u8, TelemetryNames.Of(record.End.Reason));
+            json.WriteString("side"u8, TelemetryNames.Of(record.End.Side));
+            json.WriteNumber("closeCode"u8, record.End.CloseCode);
+            json.WriteNumber("handshakeMs"u8, record.End.HandshakeMs);
+            json.WriteNumber("durationMs"u8, record.End.DurationMs);
+            json.WriteNumber("bytesFromClient"u8, record.End.BytesFromClient);
+            json.WriteNumber("bytesFromEndpoint"u8, record.End.BytesFromEndpoint);
+            json.WriteNumber("messagesFromClient"u8, record.End.MessagesFromClient);
+            json.WriteNumber("messagesFromEndpoint"u8, record.End.MessagesFromEndpoint);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WritePath(Utf8JsonWriter json, ReadOnlySpan<byte> path)
+    {
+        if (Utf8.IsValid(path))
+        {
+            json.WriteString("path"u8, path);
+            return;
+        }
+
+        Span<char> text = stackalloc char[path.Length];
+        json.WriteString("path"u8, text[..Encoding.UTF8.GetChars(path, text)]);
+    }
+}

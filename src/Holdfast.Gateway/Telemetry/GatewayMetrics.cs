@@ -1,0 +1,157 @@
+using System.Diagnostics.Metrics;
+using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Hosting;
+using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Pairs;
+using Tag = System.Collections.Generic.KeyValuePair<string, object?>;
+
+namespace Holdfast.Gateway.Telemetry;
+
+/// <summary>
+/// The gateway's instruments, heard by /metrics and by the OTLP export alike. Counters carry no <c>_total</c> here: both exports add it.
+/// Numbers per message are plain longs of the loops, read when asked; only a handshake and an end touch an instrument. Pages of reference:
+/// docs/reference/metrics.md.
+/// </summary>
+internal sealed class GatewayMetrics : IConnectionTelemetry
+{
+    public const string MeterName = "Holdfast.Gateway";
+
+    /// <summary>In seconds. From the step of the loop's coarse clock to the default handshake time-out.</summary>
+    private static readonly double[] HandshakeBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+    private readonly GatewayRuntime _runtime;
+    private readonly EndpointDirectory _endpoints;
+    private readonly Counter<long> _ends;
+    private readonly Counter<long> _handshakes;
+    private readonly Histogram<double> _handshakeSeconds;
+
+    /// <param name="factory">Owns the meter and disposes it.</param>
+    /// <param name="accessLogDropped">Any thread.</param>
+    public GatewayMetrics(IMeterFactory factory, GatewayRuntime runtime, EndpointDirectory endpoints, Func<long> accessLogDropped)
+    {
+        _runtime = runtime;
+        _endpoints = endpoints;
+        var meter = factory.Create(MeterName);
+        _ends = meter.CreateCounter<long>("holdfast_connection_ends", "{connection}", "Established connections that ended, by first cause and the side it came from.");
+        _handshakes = meter.CreateCounter<long>("holdfast_handshakes", "{handshake}", "Handshakes that ended, by outcome; the backend is empty when none was chosen.");
+        _handshakeSeconds = meter.CreateHistogram<double>(
+            "holdfast_handshake_seconds",
+            "s",
+            "Time from the accept to the relayed 101, of handshakes that were upgraded.",
+            tags: null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = HandshakeBuckets });
+
+        _ = meter.CreateObservableUpDownCounter("holdfast_connections", Connections, "{connection}", "Connections relayed now.");
+        _ = meter.CreateObservableCounter("holdfast_connections_opened", Opened, "{connection}", "Connections established: the endpoint's 101 was verified and relayed.");
+        _ = meter.CreateObservableCounter("holdfast_messages", Messages, "{message}", "Messages relayed, counted at the last frame of each.");
+        _ = meter.CreateObservableCounter("holdfast_bytes", Bytes, "By", "Bytes relayed, frame headers and control frames included.");
+        _ = meter.CreateObservableGauge("holdfast_endpoint_state", States, null, "1 for the phase and health that the endpoint is in.");
+        _ = meter.CreateObservableGauge("holdfast_backend_imbalance", Imbalances, null, "The most connections of a ready endpoint over the mean of all ready ones; 1 is even.");
+        _ = meter.CreateObservableCounter("holdfast_loop_wakeups", WakeUps, "{wakeup}", "Times the loop's wait for events returned.");
+        _ = meter.CreateObservableCounter("holdfast_accept_pauses", AcceptPauses, "{pause}", "Times accepting paused for want of file descriptors.");
+        _ = meter.CreateObservableCounter("holdfast_access_log_dropped", accessLogDropped, "{line}", "Access log lines lost because the output was slow, full or closed.");
+        _ = meter.CreateObservableGauge("holdfast_usable_connections", () => _runtime.UsableConnections, "{connection}", "Relayed connections that fit under the limit of open files.");
+        _ = meter.CreateObservableGauge("holdfast_managed_heap_bytes", static () => GC.GetTotalMemory(forceFullCollection: false), "By", "Bytes of the managed heap, garbage included.");
+        _ = meter.CreateObservableGauge("process_resident_memory_bytes", static () => Environment.WorkingSet, "By", "Resident memory of the process.");
+        _ = meter.CreateObservableGauge("process_start_time_seconds", () => _runtime.StartedAt.ToUnixTimeMilliseconds() / 1000.0, "s", "Start of the gateway, in seconds since 1970.");
+    }
+
+    public void OnHandshakeEnded(in HandshakeRecord record)
+    {
+        var backend = new Tag("backend", record.Backend?.Name ?? "");
+        _handshakes.Add(1, backend, new Tag("outcome", TelemetryNames.Of(record.Outcome)));
+        if (record.Outcome != HandshakeOutcome.Upgraded)
+            return;
+        _handshakeSeconds.Record(record.DurationMs / 1000.0, backend);
+        if (record is { Backend: not null, Endpoint: not null })
+            _endpoints.CountOpened(record.Backend, record.Endpoint);
+    }
+
+    public void OnPairEnded(in PairEnd end, BackendState backend, EndpointState endpoint) => _ends.Add(
+        1,
+        new Tag("backend", backend.Name),
+        new Tag("reason", TelemetryNames.Of(end.Reason)),
+        new Tag("side", TelemetryNames.Of(end.Side)));
+
+    private List<Measurement<long>> Connections()
+    {
+        var measurements = new List<Measurement<long>>();
+        // Namespace and pod are known inside Kubernetes only.
+        _endpoints.VisitEndpoints(e => measurements.Add(new Measurement<long>(
+            e.Connections,
+            [new Tag("backend", e.Backend.Name), new Tag("endpoint", e.Address), new Tag("namespace", ""), new Tag("pod", "")])));
+        return measurements;
+    }
+
+    private List<Measurement<long>> Opened()
+    {
+        var measurements = new List<Measurement<long>>();
+        _endpoints.VisitBackends(totals => measurements.Add(new Measurement<long>(totals.Opened, [new Tag("backend", totals.Backend.Name)])));
+        return measurements;
+    }
+
+    private List<Measurement<long>> States()
+    {
+        var measurements = new List<Measurement<long>>();
+        _endpoints.VisitEndpoints(e => measurements.Add(new Measurement<long>(
+            1,
+            [
+                new Tag("backend", e.Backend.Name), new Tag("endpoint", e.Address),
+                new Tag("phase", TelemetryNames.Of(e.Newest.Phase)), new Tag("health", TelemetryNames.Of(e.Newest.Health)),
+            ])));
+        return measurements;
+    }
+
+    private List<Measurement<long>> Messages() => ByDirection(static t => t.MessagesToEndpoint, static t => t.MessagesToClient);
+
+    private List<Measurement<long>> Bytes() => ByDirection(static t => t.BytesToEndpoint, static t => t.BytesToClient);
+
+    private List<Measurement<long>> ByDirection(Func<EndpointTraffic, long> toEndpoint, Func<EndpointTraffic, long> toClient)
+    {
+        var measurements = new List<Measurement<long>>();
+        _endpoints.VisitBackends(totals =>
+        {
+            var tag = new Tag("backend", totals.Backend.Name);
+            measurements.Add(new Measurement<long>(toClient(totals.Traffic), [tag, new Tag("direction", "to_client")]));
+            measurements.Add(new Measurement<long>(toEndpoint(totals.Traffic), [tag, new Tag("direction", "to_endpoint")]));
+        });
+        return measurements;
+    }
+
+    private List<Measurement<double>> Imbalances()
+    {
+        var measurements = new List<Measurement<double>>();
+        foreach (var backend in _runtime.Backends)
+            measurements.Add(new Measurement<double>(Imbalance(backend), [new Tag("backend", backend.Name)]));
+        return measurements;
+    }
+
+    /// <summary>Draining and starting endpoints say nothing of how well new connections are spread. Without a connection: even, 1.</summary>
+    private static double Imbalance(BackendState backend)
+    {
+        long most = 0, sum = 0, endpoints = 0;
+        foreach (var endpoint in backend.Endpoints)
+        {
+            if (endpoint.Phase != EndpointPhase.Ready)
+                continue;
+            var connections = EndpointDirectory.Relayed(endpoint);
+            most = Math.Max(most, connections);
+            sum += connections;
+            endpoints++;
+        }
+
+        return sum == 0 ? 1 : (double)most * endpoints / sum;
+    }
+
+    private List<Measurement<long>> WakeUps() => ByLoop(static l => l.WakeUps);
+
+    private List<Measurement<long>> AcceptPauses() => ByLoop(static l => l.AcceptPauses);
+
+    private List<Measurement<long>> ByLoop(Func<Relay.EventLoop.EventLoop, long> value)
+    {
+        var measurements = new List<Measurement<long>>();
+        foreach (var loop in _runtime.Loops)
+            measurements.Add(new Measurement<long>(value(loop), [new Tag("loop", loop.Number)]));
+        return measurements;
+    }
+}

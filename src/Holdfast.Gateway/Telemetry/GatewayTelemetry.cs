@@ -1,0 +1,52 @@
+using System.Diagnostics.Metrics;
+using Holdfast.Gateway.Hosting;
+using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Pairs;
+
+namespace Holdfast.Gateway.Telemetry;
+
+/// <summary>All that is told of connections: metrics, access log, recent ends. One per process.</summary>
+internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
+{
+    private readonly GatewayMetrics _metrics;
+
+    /// <param name="factory">Owns the meter.</param>
+    /// <param name="accessLog">Disposed here.</param>
+    public GatewayTelemetry(GatewayRuntime runtime, IMeterFactory factory, AccessLog accessLog)
+    {
+        AccessLog = accessLog;
+        Ends = new RecentEnds(runtime.Time);
+        Endpoints = new EndpointDirectory(runtime);
+        // Before the instruments, so that none publishes unheard.
+        Scraper = new MetricAggregator(factory, GatewayMetrics.MeterName);
+        _metrics = new GatewayMetrics(factory, runtime, Endpoints, () => accessLog.Dropped);
+    }
+
+    public AccessLog AccessLog { get; }
+
+    public RecentEnds Ends { get; }
+
+    public EndpointDirectory Endpoints { get; }
+
+    /// <summary>What /metrics prints.</summary>
+    public MetricAggregator Scraper { get; }
+
+    public void OnHandshakeEnded(in HandshakeRecord record)
+    {
+        _metrics.OnHandshakeEnded(in record);
+        AccessLog.OnHandshakeEnded(in record);
+    }
+
+    public void OnPairEnded(in PairEnd end, BackendState backend, EndpointState endpoint)
+    {
+        _metrics.OnPairEnded(in end, backend, endpoint);
+        AccessLog.OnPairEnded(in end, backend, endpoint);
+        Ends.OnPairEnded(in end, backend, endpoint);
+    }
+
+    public void Dispose()
+    {
+        AccessLog.Dispose();
+        Scraper.Dispose();
+    }
+}
