@@ -34,8 +34,7 @@ internal static class GatewayCommand
             return ExitCodes.BadUsage;
         }
 
-        var output = accessLog ? Console.OpenStandardOutput() : null;
-        await using var closing = output;
+        var output = accessLog ? GatewayHost.OpenAccessLog() : null;
         GatewayHost host;
         try
         {

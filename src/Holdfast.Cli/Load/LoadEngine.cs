@@ -7,13 +7,13 @@ namespace Holdfast.Cli.Load;
 internal interface ILoopGuest
 {
     /// <summary>The guest registers its descriptors with tokens from <paramref name="firstToken"/> on, now and later.</summary>
-    public void Attach(Epoll epoll, ulong firstToken);
+    void Attach(Epoll epoll, ulong firstToken);
 
     /// <param name="token">Less the first.</param>
-    public void OnEvents(ulong token, EpollEvents events);
+    void OnEvents(ulong token, EpollEvents events);
 
     /// <summary>The run is over, and its epoll about to close.</summary>
-    public void Detach();
+    void Detach();
 }
 
 /// <summary>

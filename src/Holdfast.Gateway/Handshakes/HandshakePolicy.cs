@@ -15,7 +15,12 @@ namespace Holdfast.Gateway.Handshakes;
 /// The gateway's decisions about handshakes, one instance per loop, on its thread: checks the head, finds route and endpoint, rewrites heads,
 /// verifies the answer, retries elsewhere. What it decided goes into the pair as plain settings; nothing here is asked about a message.
 /// </summary>
-internal sealed class HandshakePolicy(GatewayRuntime runtime, IConnectionTelemetry telemetry, IHandOff handOff, Random random) : IHandshakePolicy
+internal sealed class HandshakePolicy(
+    GatewayRuntime runtime,
+    IConnectionTelemetry telemetry,
+    IHandOff handOff,
+    Random random,
+    Action<Exception> onBug) : IHandshakePolicy
 {
     private readonly RequestHead _head = new();
     private HandshakeOutcome _outcome;
@@ -192,7 +197,7 @@ internal sealed class HandshakePolicy(GatewayRuntime runtime, IConnectionTelemet
     /// <summary>A bug here ends one handshake, not the connections of everyone else.</summary>
     private HandshakeStep OnBug(Handshake handshake, Exception exception)
     {
-        telemetry.OnBug(exception);
+        onBug(exception);
         return Refuse(handshake, HandshakeOutcome.InternalError, "The gateway failed to handle this request.");
     }
 

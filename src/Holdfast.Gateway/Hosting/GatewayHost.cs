@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Security.Cryptography;
 using Holdfast.Api.Configuration;
@@ -16,6 +17,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -60,6 +62,7 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly Lock _gate = new();
     private Task _resolving = Task.CompletedTask;
     private Task? _stop;
+    private IDisposable? _otlp;
 
     private GatewayHost(GatewayConfiguration configuration, GatewayHostOptions options)
     {
@@ -89,10 +92,11 @@ public sealed class GatewayHost : IAsyncDisposable
         });
         _app = builder.Build();
         _logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
-        _telemetry = new GatewayTelemetry(_runtime, _app.Services, options.AccessLog);
+        var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
+        _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
-        _app.MapAdmin(_runtime, _telemetry, configuration.Admin);
+        _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin));
     }
 
     /// <summary>Where clients connect, by listener; ports are the real ones.</summary>
@@ -101,6 +105,9 @@ public sealed class GatewayHost : IAsyncDisposable
     public IPEndPoint AdminAddress { get; private set; } = new(IPAddress.None, 0);
 
     internal GatewayRuntime Runtime => _runtime;
+
+    /// <summary>Standard output, as the access log wants it. Not to be disposed.</summary>
+    public static Stream OpenAccessLog() => AccessLog.OpenStandardOutput();
 
     /// <summary>Listens and serves. Throws <see cref="IOException"/> that names the address when it cannot listen.</summary>
     public static async Task<GatewayHost> StartAsync(GatewayConfiguration configuration, GatewayHostOptions options, CancellationToken cancel = default)
@@ -142,7 +149,8 @@ public sealed class GatewayHost : IAsyncDisposable
         using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(2), _runtime.Time))
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
         await _resolving.ConfigureAwait(false);
-        await _telemetry.DisposeAsync().ConfigureAwait(false);
+        _otlp?.Dispose();
+        _telemetry.Dispose();
         _forwarder.Dispose();
         _runtime.Phase = GatewayPhase.Stopped;
         await _app.DisposeAsync().ConfigureAwait(false);
@@ -157,7 +165,7 @@ public sealed class GatewayHost : IAsyncDisposable
         for (var i = 0; i < loops.Length; i++)
         {
             var random = new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
-            loops[i] = new EventLoop(i, new HandshakePolicy(_runtime, _telemetry, handOff, random), _runtime.Clock);
+            loops[i] = new EventLoop(i, new HandshakePolicy(_runtime, _telemetry, handOff, random, OnBug), _runtime.Clock);
         }
 
         _runtime.Loops = loops;
@@ -180,7 +188,7 @@ public sealed class GatewayHost : IAsyncDisposable
         AdminAddress = AdminEndPoint();
         foreach (var loop in loops)
             loop.Start();
-        _telemetry.Start();
+        _otlp = OtlpExport.Start(new ConfigurationBuilder().AddEnvironmentVariables().Build());
         _runtime.Phase = GatewayPhase.Running;
         foreach (var listener in bound)
             HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
@@ -240,6 +248,10 @@ public sealed class GatewayHost : IAsyncDisposable
             // The gateway stops.
         }
     }
+
+    /// <summary>Called on loop threads, which do not log.</summary>
+    private void OnBug(Exception exception) => ThreadPool.UnsafeQueueUserWorkItem(
+        static state => HostLog.Bug(state._logger, state.exception), (_logger, exception), preferLocal: false);
 
     private async Task DelayAsync(TimeSpan time, CancellationToken cancel)
     {

@@ -15,9 +15,6 @@ internal interface IConnectionTelemetry
 
     /// <summary>An established connection ended.</summary>
     void OnPairEnded(in PairEnd end, BackendState backend, EndpointState endpoint);
-
-    /// <summary>Something that cannot happen did. Logged later, elsewhere, and not without bound.</summary>
-    void OnBug(Exception exception);
 }
 
 /// <summary>One handshake, for the metrics and, when it was refused, for the access log.</summary>
