@@ -98,10 +98,11 @@ public sealed class FrameFaultTests : IAsyncLifetime
             client.Send(all.AsSpan(at));
             Assert.Equal(all, endpoint.Receive(all.Length));
 
-            client.Send(frames[1].AsSpan(0, at));
+            var part = frames[1].AsSpan(0, Math.Min(at, frames[1].Length - 1)).ToArray();
+            client.Send(part);
             client.Finish();
             var seen = ToEndOrReset(endpoint);
-            Assert.True(frames[1].AsSpan(0, at).StartsWith(seen), "the endpoint saw bytes nobody sent");
+            Assert.True(part.AsSpan().StartsWith(seen), "the endpoint saw bytes nobody sent");
             endpoint.Dispose();
             await AssertEndAsync(both, "downstream_eof", "downstream");
         }
