@@ -52,8 +52,9 @@ public sealed class EchoEndpoint : IDisposable
         {
             try
             {
-                _ = peer.AnswerUpgrade();
+                var head = peer.ReceiveHead();
                 Interlocked.Increment(ref _connections);
+                peer.Send(Upgrades.Switching(head));
                 while (true)
                 {
                     var frame = peer.ReceiveFrame();

@@ -14,8 +14,8 @@ internal sealed class HandOffEndPoint : EndPoint
     public override string ToString() => "handed-over";
 }
 
-/// <summary>On a connection that came from a loop: which listener accepted it.</summary>
-internal sealed record HandedOff(int ListenerId);
+/// <summary>On a connection that came from a loop: which listener accepted it, and its request's Connection list, of which Kestrel keeps only what it knows.</summary>
+internal sealed record HandedOff(int ListenerId, string Connection);
 
 /// <summary>
 /// Kestrel's source of connections that are no upgrades: sockets accepted and looked at by the loops, with the bytes they read. Kestrel's own
@@ -42,7 +42,8 @@ internal sealed class HandOffListener : IConnectionListenerFactory, IConnectionL
         return ValueTask.FromResult<IConnectionListener>(this);
     }
 
-    public bool TryHandOff(int fd, int listenerId, ReadOnlySpan<byte> received) => _waiting.Writer.TryWrite(new Waiting(fd, listenerId, received.ToArray()));
+    public bool TryHandOff(int fd, int listenerId, string connection, ReadOnlySpan<byte> received) =>
+        _waiting.Writer.TryWrite(new Waiting(fd, new HandedOff(listenerId, connection), received.ToArray()));
 
     [SuppressMessage("Reliability", "CA2000:Dispose objects before losing scope", Justification = "Kestrel owns the connection it is given.")]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
@@ -57,7 +58,7 @@ internal sealed class HandOffListener : IConnectionListenerFactory, IConnectionL
                     socket = new Socket(new SafeSocketHandle(waiting.Fd, ownsHandle: true));
                     var connection = _contexts.Create(socket);
                     connection.Transport = new DuplexPipe(new PrefixedPipeReader(connection.Transport.Input, waiting.Received), connection.Transport.Output);
-                    connection.Features.Set(new HandedOff(waiting.ListenerId));
+                    connection.Features.Set(waiting.Request);
                     return connection;
                 }
                 catch (SocketException)
@@ -86,5 +87,5 @@ internal sealed class HandOffListener : IConnectionListenerFactory, IConnectionL
         return ValueTask.CompletedTask;
     }
 
-    private readonly record struct Waiting(int Fd, int ListenerId, byte[] Received);
+    private readonly record struct Waiting(int Fd, HandedOff Request, byte[] Received);
 }

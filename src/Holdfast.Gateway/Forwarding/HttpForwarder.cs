@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
@@ -9,6 +10,7 @@ using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Interop;
+using Holdfast.Wire.Http1;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -185,6 +187,7 @@ internal sealed class HttpForwarder : IDisposable
 
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
         await response.StartAsync(cancel).ConfigureAwait(false);
+        await response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);     // The first event may be long in coming.
         var body = await answer.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
         await using (body.ConfigureAwait(false))
         {
@@ -207,14 +210,14 @@ internal sealed class HttpForwarder : IDisposable
         var uri = new Uri("http://" + address.ToEndPoint() + target, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(new HttpMethod(request.Method), uri) { Version = HttpVersion.Version11 };
         if (hasBody)
-            message.Content = new StreamContent(request.Body, CopySize);
+            message.Content = new StreamedBody(request.Body);
 
         var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
         var trusted = HandshakePolicy.IsTrusted(_runtime.Listeners[handedOff.ListenerId].Options.TrustedProxies, NativeAddress.From(client));
         foreach (var (name, values) in request.Headers)
         {
             var bytes = Encoding.ASCII.GetBytes(name);
-            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(request.Headers.Connection, name))
+            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(handedOff.Connection, name))
                 continue;
             if (!message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
                 message.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
@@ -235,15 +238,12 @@ internal sealed class HttpForwarder : IDisposable
 
     private static string RandomHex(int bytes) => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(bytes));
 
-    private static bool NamesIn(StringValues connection, string name)
+    private static bool NamesIn(string list, string name)
     {
-        foreach (var list in connection)
+        foreach (var range in list.AsSpan().Split(','))
         {
-            foreach (var token in (list ?? "").Split(','))
-            {
-                if (token.Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
-                    return true;
-            }
+            if (list.AsSpan(range).Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
+                return true;
         }
 
         return false;
@@ -256,12 +256,47 @@ internal sealed class HttpForwarder : IDisposable
             var bytes = Encoding.ASCII.GetBytes(name);
             if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsHoldfast(bytes) || perHop.Contains(name))
                 continue;
+            if (!HeadRules.IsToken(bytes) || !HeadRules.IsFieldValue(Encoding.Latin1.GetBytes(values.ToString())))
+                throw new HttpRequestException(HttpRequestError.InvalidResponse, "a header is malformed");
             if (name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase))
                 to.ContentLength = long.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var length)
                     ? length
                     : throw new HttpRequestException(HttpRequestError.InvalidResponse, "Content-Length is no number");
             else
                 to[name] = new StringValues([.. values]);
+        }
+    }
+
+    /// <summary>A request's body, passed on piece by piece as it comes, its head before it has begun.</summary>
+    private sealed class StreamedBody(Stream body) : HttpContent
+    {
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+            SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        {
+            var buffer = ArrayPool<byte>.Shared.Rent(CopySize);
+            try
+            {
+                int read;
+                do
+                {
+                    await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+                    read = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+                    await stream.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+                }
+                while (read > 0);
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
         }
     }
 

@@ -4,5 +4,9 @@ namespace Holdfast.Gateway.Forwarding;
 internal interface IHandOff
 {
     /// <summary>True: the descriptor belongs to the callee. False: too many wait, or it has stopped; the caller keeps the descriptor.</summary>
-    bool TryHandOff(int fd, int listenerId, ReadOnlySpan<byte> received);
+    /// <param name="fd">The client's socket.</param>
+    /// <param name="listenerId">Which listener accepted it.</param>
+    /// <param name="connection">The request's Connection header, all lines as one list.</param>
+    /// <param name="received">What was read from the socket, from the request's first byte on.</param>
+    bool TryHandOff(int fd, int listenerId, string connection, ReadOnlySpan<byte> received);
 }

@@ -204,13 +204,13 @@ public sealed class PlainHttpTests : IAsyncLifetime
         await using var gateway = await GatewayFixture.StartAsync(new GatewaySetup
         {
             Endpoints = [((IPEndPoint)silent.LocalEndPoint!).Port],
-            Route = "hosts: [test.example], timeouts: {request: 300ms}",
+            Route = "hosts: [known.example], timeouts: {request: 300ms}",
             Routes = ["path: {prefix: /refused}, backend: refused"],
             Backends = [$"refused: {{endpoints: [\"127.0.0.1:{Processes.FreePort()}\"]}}"],
         });
         Assert.Equal(404, Ask("/", "other.example"));
-        Assert.Equal(502, Ask("/refused", "test.example"));
-        Assert.Equal(504, Ask("/", "test.example"));
+        Assert.Equal(502, Ask("/refused", "other.example"));
+        Assert.Equal(504, Ask("/", "known.example"));
         await gateway.SettledAsync();
 
         int Ask(string path, string host)

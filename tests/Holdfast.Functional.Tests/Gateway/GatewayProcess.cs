@@ -1,0 +1,140 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Text.Json;
+using Holdfast.Cli.Dev;
+using Holdfast.Functional.Tests.Dev;
+using Holdfast.Testing;
+
+namespace Holdfast.Functional.Tests.Gateway;
+
+/// <summary><c>holdfast gateway</c> as a process of its own, where a process is what matters: signals, descriptors, memory, exit codes.</summary>
+internal sealed class GatewayProcess : IAsyncDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("holdfast-test-").FullName;
+    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(30) };
+    private readonly EchoEndpoint _echo = new();
+    private RawPeer? _neighbour;
+    private ChildProcess _process = null!;
+
+    private GatewayProcess()
+    {
+    }
+
+    public Lines Output { get; } = new();
+
+    public IPEndPoint Address { get; private set; } = new(IPAddress.None, 0);
+
+    public IPEndPoint Admin { get; private set; } = new(IPAddress.None, 0);
+
+    public int Id { get; private set; }
+
+    public Task<int> Exited => _process.Exited;
+
+    public static async Task<GatewayProcess> StartAsync(GatewaySetup setup, int descriptors = 0, bool neighbour = true)
+    {
+        var gateway = await LaunchAsync(setup, descriptors);
+        try
+        {
+            gateway.Address = EndPointOf(await gateway.Output.FirstAsync(l => l.Contains("Listening on web", StringComparison.Ordinal)));
+            gateway.Admin = EndPointOf(await gateway.Output.FirstAsync(l => l.Contains("Admin API on", StringComparison.Ordinal)));
+            await gateway.Output.FirstAsync(l => l.Contains("connections fit", StringComparison.Ordinal));
+            if (neighbour)
+            {
+                gateway._neighbour = gateway.Connect();
+                Assert.Equal(101, Upgrades.Status(gateway._neighbour.Upgrade("/neighbour")));
+            }
+
+            return gateway;
+        }
+        catch
+        {
+            await gateway.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Does not wait for it to listen.</summary>
+    public static async Task<GatewayProcess> LaunchAsync(GatewaySetup setup, int descriptors = 0)
+    {
+        var gateway = new GatewayProcess();
+        var file = Path.Combine(gateway._directory, "gateway.yaml");
+        await File.WriteAllTextAsync(file, setup.ToYaml(gateway._echo.Port));
+        var limit = descriptors > 0 ? string.Create(CultureInfo.InvariantCulture, $"ulimit -n {descriptors}; ") : "";
+        gateway._process = ChildProcess.Start(
+            new ChildSpec("/bin/sh", ["-c", $"{limit}exec dotnet \"$0\" gateway --config \"$1\"", Path.Combine(Processes.ToolDirectory, "holdfast.dll"), file], new Dictionary<string, string>(StringComparer.Ordinal)),
+            gateway.Output.Add,
+            TimeProvider.System);
+        gateway.Id = gateway._process.Id;
+        return gateway;
+    }
+
+    public RawPeer Connect() => RawPeer.Connect(Address);
+
+    public void CheckNeighbour()
+    {
+        _neighbour!.Send(Frames.FromClient(Frames.Text, "neighbour"u8));
+        Assert.Equal("neighbour"u8.ToArray(), _neighbour.ReceiveFrame().Payload);
+    }
+
+    /// <param name="name">Without SIG.</param>
+    public void Signal(string name) => Send(Id, name);
+
+    public async Task<int> ReadyAsync()
+    {
+        using var answer = await _http.GetAsync(new Uri($"http://{Admin}/health/ready"));
+        return (int)answer.StatusCode;
+    }
+
+    public async Task<double> MetricAsync(string name, params string[] labels) =>
+        GatewayFixture.Sum(await _http.GetStringAsync(new Uri($"http://{Admin}/metrics")), name, labels);
+
+    /// <summary>Open sockets: what a leak would show in. Connections to the admin API come and go and are not told apart.</summary>
+    public int Sockets() => Directory.EnumerateFiles($"/proc/{Id}/fd").Count(static f =>
+    {
+        try
+        {
+            return new FileInfo(f).LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true;
+        }
+        catch (IOException)
+        {
+            return false;   // Closed meanwhile.
+        }
+    });
+
+    /// <summary>Bytes of memory of the process's own.</summary>
+    public long PrivateDirty() => File.ReadLines($"/proc/{Id}/smaps_rollup")
+        .Where(l => l.StartsWith("Private_Dirty:", StringComparison.Ordinal))
+        .Sum(l => long.Parse(l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024);
+
+    /// <summary>The access log's line of a client.</summary>
+    public async Task<JsonElement> LineOfAsync(RawPeer client)
+    {
+        var suffix = string.Create(CultureInfo.InvariantCulture, $":{((IPEndPoint)client.Socket.LocalEndPoint!).Port}\"");
+        using var line = JsonDocument.Parse(await Output.FirstAsync(l => l.StartsWith('{') && l.Contains(suffix, StringComparison.Ordinal)));
+        return line.RootElement.Clone();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _neighbour?.Dispose();
+        await _process.DisposeAsync();
+        _echo.Dispose();
+        _http.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    /// <summary>By the shell's kill: the runtime has no way to send a signal.</summary>
+    internal static void Send(int process, string signal)
+    {
+        using var kill = Process.Start("/bin/sh", ["-c", string.Create(CultureInfo.InvariantCulture, $"kill -s {signal} {process}")]);
+        kill.WaitForExit();
+        Assert.Equal(0, kill.ExitCode);
+    }
+
+    private static IPEndPoint EndPointOf(string line)
+    {
+        var text = line[(line.LastIndexOf(' ') + 1)..].Trim('(', ')');
+        return IPEndPoint.Parse(text);
+    }
+}
