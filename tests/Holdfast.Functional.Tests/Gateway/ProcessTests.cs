@@ -149,7 +149,8 @@ public sealed class ProcessTests
         var mute = new List<RawPeer>();
         for (var i = 0; i < 400; i++)
             mute.Add(gateway.Connect());
-        await Processes.UntilAsync(() => Directory.EnumerateFiles($"/proc/{gateway.Id}/fd").Count() >= 299, "the descriptors were used up");
+        await Processes.UntilAsync(() => gateway.Exited.IsCompleted || Directory.EnumerateFiles($"/proc/{gateway.Id}/fd").Count() >= 299, "the descriptors were used up");
+        Assert.False(gateway.Exited.IsCompleted, "the gateway died: " + string.Join('\n', gateway.Output.All));
         for (var i = 0; i < 20; i++)
         {
             gateway.CheckNeighbour();

@@ -53,7 +53,8 @@ async function closed(socket, act) {
   const told = await open({ perMessageDeflate: false });
   assert.deepStrictEqual(await closed(told, () => told.send("close 3456 told so")), [3456, "told so"]);
   const silent = await open({ perMessageDeflate: false });
-  assert.deepStrictEqual(await closed(silent, () => silent.close()), [1005, ""]);
+  // ws answers an empty close with an empty one, .NET with 1000: either is the server's own.
+  assert.ok([1000, 1005].includes((await closed(silent, () => silent.close()))[0]));
   clearTimeout(patience);
   console.log("ok");
 })().catch(error => { console.log(error.stack); process.exit(1); });
