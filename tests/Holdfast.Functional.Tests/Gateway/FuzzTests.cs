@@ -36,7 +36,7 @@ public sealed class FuzzTests
         await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup
         {
             Endpoints = [((IPEndPoint)endpoints.LocalEndPoint!).Port],
-            Route = "timeouts: {handshake: 1s}",
+            Route = "timeouts: {connect: 1s, handshake: 1s}",
         });
         await RunAsync(gateway, random =>
         {

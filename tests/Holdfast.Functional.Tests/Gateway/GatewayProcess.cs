@@ -36,9 +36,11 @@ internal sealed class GatewayProcess : IAsyncDisposable
         var gateway = await LaunchAsync(setup, descriptors);
         try
         {
+            await Processes.UntilAsync(
+                () => gateway.Exited.IsCompleted || gateway.Output.All.Any(l => l.Contains("connections fit", StringComparison.Ordinal)), "the gateway listened");
+            Assert.False(gateway.Exited.IsCompleted, "the gateway ended: " + string.Join('\n', gateway.Output.All));
             gateway.Address = EndPointOf(await gateway.Output.FirstAsync(l => l.Contains("Listening on web", StringComparison.Ordinal)));
             gateway.Admin = EndPointOf(await gateway.Output.FirstAsync(l => l.Contains("Admin API on", StringComparison.Ordinal)));
-            await gateway.Output.FirstAsync(l => l.Contains("connections fit", StringComparison.Ordinal));
             if (neighbour)
             {
                 gateway._neighbour = gateway.Connect();
