@@ -30,6 +30,7 @@ public sealed class ChaosTests
             if (step % 40 != 0)
                 continue;
             harness.Advance(random.Next(1, 300));
+            Assert.True(harness.OnLoop(l => SaveAndContinue(l, random.Next(Pairs))));
             spills += harness.OnLoop(CountSpills);
         }
 
@@ -111,6 +112,13 @@ public sealed class ChaosTests
         }
 
         AssertAllGone(harness);
+    }
+
+    /// <summary>Every pair may be saved and continued at any time, in its own process as in another.</summary>
+    private static bool SaveAndContinue(EventLoop.EventLoop loop, int index)
+    {
+        var image = PairImage.Detach(loop.Core, index, out var downstream, out var upstream);
+        return image is not null && PairImage.Attach(loop.Core, loop.Relay, image, downstream, upstream);
     }
 
     private static int CountSpills(EventLoop.EventLoop loop)
