@@ -8,7 +8,9 @@ public static class Units
     /// <summary>20 days: every duration fits 32 bits of milliseconds.</summary>
     public static TimeSpan LongestDuration { get; } = TimeSpan.FromDays(20);
 
-    /// <summary>Reads a whole number with <c>ms</c>, <c>s</c>, <c>m</c> or <c>h</c>, or a bare <c>0</c>; from 0 to <see cref="LongestDuration"/>.</summary>
+    /// <summary>
+    /// Reads a whole number with <c>ms</c>, <c>s</c>, <c>m</c> or <c>h</c>, or a bare <c>0</c>; from 0 to <see cref="LongestDuration"/>.
+    /// </summary>
     public static bool TryParseDuration(ReadOnlySpan<char> text, out TimeSpan duration)
     {
         duration = TimeSpan.Zero;

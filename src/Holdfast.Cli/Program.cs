@@ -10,6 +10,9 @@ internal static class Program
         var root = new RootCommand("Keeps WebSockets connected on Kubernetes.")
         {
             CheckCommand.Create(),
+            DevCommand.Create(),
+            GatewayCommand.Create(),
+            LoadCommand.Create(),
         };
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

@@ -12,7 +12,8 @@ internal sealed class Mutator(Random random)
             "\r\n", "\r\n\r\n", "\n", "\r", "\0", " ", "\t", ":", ",", ";", "\"", "0\r\n\r\n", "ffffffffffffffff", "7fffffffffffffff", "::", "[", "]",
             "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Connection: Upgrade\r\n", "chunked", "permessage-deflate",
         }.Select(System.Text.Encoding.Latin1.GetBytes),
-        [0x7E, 0x00, 0x7E], [0x7F, 0, 0, 0, 0, 0, 1, 0, 0], [0x80, 0], [0x00, 0], [0x89, 0], [0x88, 2, 3, 0xE8], [0x7F, 0x80, 0, 0, 0, 0, 0, 0, 0], [0xFE, 0xFF, 0xFF],
+        [0x7E, 0x00, 0x7E], [0x7F, 0, 0, 0, 0, 0, 1, 0, 0], [0x80, 0], [0x00, 0], [0x89, 0], [0x88, 2, 3, 0xE8],
+        [0x7F, 0x80, 0, 0, 0, 0, 0, 0, 0], [0xFE, 0xFF, 0xFF],
     ];
 
     public byte[] Mutate(byte[] input, IReadOnlyList<byte[]> others)

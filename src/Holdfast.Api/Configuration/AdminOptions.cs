@@ -14,7 +14,9 @@ public sealed record AdminOptions
     /// </summary>
     public string? Token { get; init; }
 
-    /// <summary>File that holds the token (surrounding white space ignored), read by the gateway at start; null: none. Excludes <see cref="Token"/>.</summary>
+    /// <summary>
+    /// File that holds the token (surrounding white space ignored), read by the gateway at start; null: none. Excludes <see cref="Token"/>.
+    /// </summary>
     public string? TokenFile { get; init; }
 
     /// <summary>The token never reaches a log through string conversion.</summary>

@@ -9,7 +9,10 @@ public sealed record BackendOptions
     /// <summary>At least one, without duplicates, in the file's order.</summary>
     public required IReadOnlyList<EndpointAddress> Endpoints { get; init; }
 
-    /// <summary>Default least connections: connections live long, so counting them is the only policy that evens out after a roll (as HAProxy advises for long sessions).</summary>
+    /// <summary>
+    /// Default least connections: connections live long, so counting them is the only policy that evens out after a roll (as HAProxy
+    /// advises for long-lived connections).
+    /// </summary>
     public LoadBalancingPolicy LoadBalancing { get; init; } = LoadBalancingPolicy.LeastConnections;
 
     /// <summary>
@@ -52,9 +55,15 @@ public sealed record KeepAliveOptions
     /// </summary>
     public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a pong may take before the leg counts as dead. Default 20 s (as the Node and Python WebSocket libraries' ping time-outs). More than 0.</summary>
+    /// <summary>
+    /// How long a pong may take before the leg counts as dead. Default 20 s (as the Node and Python WebSocket libraries' ping time-outs).
+    /// More than 0.
+    /// </summary>
     public TimeSpan PongTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>Time without a message in either direction after which the pair is closed; 0, the default: never, because pings already find dead peers.</summary>
+    /// <summary>
+    /// Time without a message in either direction after which the pair is closed; 0, the default: never, because pings already find dead
+    /// peers.
+    /// </summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.Zero;
 }

@@ -18,7 +18,9 @@ public sealed record RouteOptions
     /// <summary>Query parameters that must be present with exactly this value; names are case-sensitive. At most 16 (Gateway API).</summary>
     public IReadOnlyList<NameValueMatch> Query { get; init; } = [];
 
-    /// <summary>Any of these methods, case-sensitive (RFC 9110 9.1). Empty, the default: every method. A WebSocket handshake over HTTP/1.1 is a GET.</summary>
+    /// <summary>
+    /// Any of these methods, case-sensitive (RFC 9110 9.1). Empty, the default: every method. A WebSocket handshake over HTTP/1.1 is a GET.
+    /// </summary>
     public IReadOnlyList<string> Methods { get; init; } = [];
 
     public RouteTimeouts Timeouts { get; init; } = new();
@@ -30,7 +32,9 @@ public sealed record RouteOptions
 /// <summary>How <see cref="PathMatch.Value"/> is compared.</summary>
 public enum PathMatchKind
 {
-    /// <summary>By whole path elements: <c>/ws</c> matches <c>/ws</c>, <c>/ws/</c> and <c>/ws/x</c>, not <c>/wsx</c>. A trailing '/' is ignored.</summary>
+    /// <summary>
+    /// By whole path elements: <c>/ws</c> matches <c>/ws</c>, <c>/ws/</c> and <c>/ws/x</c>, not <c>/wsx</c>. A trailing '/' is ignored.
+    /// </summary>
     Prefix,
 
     /// <summary>Byte for byte.</summary>
@@ -57,10 +61,15 @@ public sealed record WeightedBackend(string Name, int Weight = 1);
 /// <summary>Time-outs of one route.</summary>
 public sealed record RouteTimeouts
 {
-    /// <summary>A whole plain HTTP request, answer included. Default 0: none, since long polls and server-sent events are endless (Gateway API leaves it open).</summary>
+    /// <summary>
+    /// A whole plain HTTP request, answer included. Default 0: none, since long polls and server-sent events are endless (Gateway API
+    /// leaves it open).
+    /// </summary>
     public TimeSpan Request { get; init; } = TimeSpan.Zero;
 
-    /// <summary>One TCP connect to an endpoint. Default 5 s (as Envoy's cluster connect_timeout). More than 0, at most <see cref="Handshake"/>.</summary>
+    /// <summary>
+    /// One TCP connect to an endpoint. Default 5 s (as Envoy's cluster connect_timeout). More than 0, at most <see cref="Handshake"/>.
+    /// </summary>
     public TimeSpan Connect { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>

@@ -9,6 +9,8 @@ public sealed record ShutdownOptions
     /// </summary>
     public TimeSpan Delay { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Closes are spread over this long, after <see cref="Delay"/>. Default 60 s (as Envoy Gateway's drainTimeout). 0: all at once.</summary>
+    /// <summary>
+    /// Closes are spread over this long, after <see cref="Delay"/>. Default 60 s (as Envoy Gateway's drainTimeout). 0: all at once.
+    /// </summary>
     public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(60);
 }

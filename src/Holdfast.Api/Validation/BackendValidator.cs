@@ -16,12 +16,15 @@ internal static class BackendValidator
         {
             var key = "backends." + backend.Name;
             if (!Syntax.IsName(backend.Name, 253))
-                faults.Invalid(key, $"{Printable.Quote(backend.Name)} is not a name; at most 253 letters, digits, '-', '_' and '.', for example chat");
+                faults.Invalid(key,
+                    $"{Printable.Quote(backend.Name)} is not a name; at most 253 letters, digits, '-', '_' and '.', for example chat");
             ValidateEndpoints(backend.Endpoints, key + ".endpoints", faults);
             if (backend.KeepAlive.PongTimeout <= TimeSpan.Zero)
-                faults.Invalid(key + ".keepAlive.pongTimeout", "0s would end every pinged connection; write for example 20s (pingInterval: 0s turns pings off)");
+                faults.Invalid(key + ".keepAlive.pongTimeout",
+                    "0s would end every pinged connection; write for example 20s (pingInterval: 0s turns pings off)");
             if (backend.Spill < SmallestSpill)
-                faults.Invalid(key + ".spill", string.Create(CultureInfo.InvariantCulture, $"{backend.Spill} bytes are less than the least, 4KiB; write for example 1MiB"));
+                faults.Invalid(key + ".spill",
+                    string.Create(CultureInfo.InvariantCulture, $"{backend.Spill} bytes are less than the least, 4KiB; write for example 1MiB"));
         }
     }
 
@@ -38,7 +41,8 @@ internal static class BackendValidator
             if (ReferenceEquals(endpoints[i], Placeholders.Endpoint))
                 continue;
             if (!seen.TryAdd(endpoints[i], i))
-                faults.Invalid(item, string.Create(CultureInfo.InvariantCulture, $"{endpoints[i]} is already {key}[{seen[endpoints[i]]}]; remove one"));
+                faults.Invalid(item,
+                    string.Create(CultureInfo.InvariantCulture, $"{endpoints[i]} is already {key}[{seen[endpoints[i]]}]; remove one"));
         }
     }
 }

@@ -20,20 +20,26 @@ internal static class ListenerValidator
             var key = string.Create(CultureInfo.InvariantCulture, $"listeners[{i}]");
             var listener = listeners[i];
             if (!Syntax.IsName(listener.Name, 63))
-                faults.Invalid(key + ".name", $"{Printable.Quote(listener.Name)} is not a name; at most 63 letters, digits, '-', '_' and '.', for example web");
+                faults.Invalid(key + ".name",
+                    $"{Printable.Quote(listener.Name)} is not a name; at most 63 letters, digits, '-', '_' and '.', for example web");
             else if (!names.TryAdd(listener.Name, i))
-                faults.Invalid(key + ".name", string.Create(CultureInfo.InvariantCulture, $"the name '{listener.Name}' is taken by listeners[{names[listener.Name]}]; names are unique"));
+                faults.Invalid(key + ".name",
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"the name '{listener.Name}' is taken by listeners[{names[listener.Name]}]; names are unique"));
 
             for (var j = 0; j < i; j++)
             {
                 if (!Collide(listener.Address, listeners[j].Address))
                     continue;
-                faults.Invalid(key + ".address", string.Create(CultureInfo.InvariantCulture, $"{listener.Address} collides with listeners[{j}] on {listeners[j].Address}; give each its own port"));
+                faults.Invalid(key + ".address",
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"{listener.Address} collides with listeners[{j}] on {listeners[j].Address}; give each its own port"));
                 break;
             }
 
             if (Collide(listener.Address, configuration.Admin.Address) && !faults.IsDamaged("admin.address"))
-                faults.Invalid(key + ".address", $"{listener.Address} collides with admin.address {configuration.Admin.Address}; give each its own port");
+                faults.Invalid(key + ".address",
+                    $"{listener.Address} collides with admin.address {configuration.Admin.Address}; give each its own port");
         }
     }
 

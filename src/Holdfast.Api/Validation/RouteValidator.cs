@@ -11,10 +11,13 @@ internal static class RouteValidator
     private const int LongestPath = 1024;
     private const int HeaviestWeight = 1_000_000;
 
+    private static readonly HashSet<string> StandardMethods =
+        new(StringComparer.OrdinalIgnoreCase) { "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH" };
+
     public static void Validate(GatewayConfiguration configuration, FaultCollector faults)
     {
         var backends = configuration.Backends.Select(b => b.Name).ToHashSet(StringComparer.Ordinal);
-        for (var i = 0; i < configuration.Routes.Count; i++)
+        for (var i = 0; i < configuration.Routes.Count && !faults.IsFull; i++)
         {
             var key = string.Create(CultureInfo.InvariantCulture, $"routes[{i}]");
             var route = configuration.Routes[i];
@@ -35,7 +38,8 @@ internal static class RouteValidator
         {
             var host = hosts[i];
             if (!Syntax.IsHostName(host.StartsWith("*.", StringComparison.Ordinal) ? host.AsSpan(2) : host))
-                faults.Invalid(Item(key, i), $"{Printable.Quote(host)} is not a host name{HostHint(host)}; write for example chat.example.com or *.example.com");
+                faults.Invalid(Item(key, i),
+                    $"{Printable.Quote(host)} is not a host name{HostHint(host)}; write for example chat.example.com or *.example.com");
             else if (!seen.Add(host))
                 faults.Invalid(Item(key, i), $"{Printable.Quote(host)} is listed twice");
         }
@@ -54,9 +58,12 @@ internal static class RouteValidator
         if (!path.Value.StartsWith('/'))
             faults.Invalid(key, $"{Printable.Quote(path.Value)} must start with '/'; write for example /ws");
         else if (path.Value.Length > LongestPath)
-            faults.Invalid(key, string.Create(CultureInfo.InvariantCulture, $"has {path.Value.Length} characters; at most {LongestPath} are allowed"));
+            faults.Invalid(key,
+                string.Create(CultureInfo.InvariantCulture, $"has {path.Value.Length} characters; at most {LongestPath} are allowed"));
         else if (!Syntax.IsVisible(path.Value) || path.Value.AsSpan().ContainsAny('?', '#'))
-            faults.Invalid(key, $"{Printable.Quote(path.Value)} can never match: write visible ASCII without '?' and '#', percent-encoded as in the request, for example /caf%C3%A9");
+            faults.Invalid(key,
+                $"{Printable.Quote(path.Value)} can never match: "
+                + "write visible ASCII without '?' and '#', percent-encoded as in the request, for example /caf%C3%A9");
     }
 
     private static void ValidateHeaders(IReadOnlyList<NameValueMatch> headers, string key, FaultCollector faults)
@@ -71,7 +78,8 @@ internal static class RouteValidator
             else if (!seen.Add(name))
                 faults.Invalid(Item(key, i) + ".name", $"the header {Printable.Quote(name)} is listed twice, and both can never hold; remove one");
             if (!Syntax.IsHeaderValue(value))
-                faults.Invalid(Item(key, i) + ".value", $"{Printable.Quote(value)} can never match: write 1 to 4096 visible ASCII characters, for example always");
+                faults.Invalid(Item(key, i) + ".value",
+                    $"{Printable.Quote(value)} can never match: write 1 to 4096 visible ASCII characters, for example always");
         }
     }
 
@@ -83,11 +91,15 @@ internal static class RouteValidator
         {
             var (name, value) = query[i];
             if (name.Length is 0 or > 256 || !Syntax.IsVisible(name) || name.AsSpan().ContainsAny("&=#"))
-                faults.Invalid(Item(key, i) + ".name", $"{Printable.Quote(name)} can never match: write 1 to 256 visible ASCII characters without '&', '=' and '#', percent-encoded as in the request, for example version");
+                faults.Invalid(Item(key, i) + ".name",
+                    $"{Printable.Quote(name)} can never match: "
+                    + "write 1 to 256 visible ASCII characters without '&', '=' and '#', percent-encoded as in the request, for example version");
             else if (!seen.Add(name))
                 faults.Invalid(Item(key, i) + ".name", $"the parameter {Printable.Quote(name)} is listed twice, and both can never hold; remove one");
             if (value.Length > 1024 || !Syntax.IsVisible(value) || value.AsSpan().ContainsAny('&', '#'))
-                faults.Invalid(Item(key, i) + ".value", $"{Printable.Quote(value)} can never match: write at most 1024 visible ASCII characters without '&' and '#', percent-encoded as in the request, for example 2");
+                faults.Invalid(Item(key, i) + ".value",
+                    $"{Printable.Quote(value)} can never match: "
+                    + "write at most 1024 visible ASCII characters without '&' and '#', percent-encoded as in the request, for example 2");
         }
     }
 
@@ -105,8 +117,9 @@ internal static class RouteValidator
             var method = methods[i];
             if (!Syntax.IsToken(method) || method.Length > 32)
                 faults.Invalid(Item(key, i), $"{Printable.Quote(method)} is not a method; write for example GET");
-            else if (method.ToUpperInvariant() is "GET" or "HEAD" or "POST" or "PUT" or "DELETE" or "CONNECT" or "OPTIONS" or "TRACE" or "PATCH" && method.Any(char.IsAsciiLetterLower))
-                faults.Invalid(Item(key, i), $"{Printable.Quote(method)} can never match, since methods are case-sensitive; write {method.ToUpperInvariant()}");
+            else if (StandardMethods.Contains(method) && method.Any(char.IsAsciiLetterLower))
+                faults.Invalid(Item(key, i),
+                    $"{Printable.Quote(method)} can never match, since methods are case-sensitive; write {method.ToUpperInvariant()}");
             else if (!seen.Add(method))
                 faults.Invalid(Item(key, i), $"{Printable.Quote(method)} is listed twice");
         }
@@ -119,7 +132,9 @@ internal static class RouteValidator
         if (timeouts.Handshake <= TimeSpan.Zero)
             faults.Invalid(key + ".handshake", "0s would refuse every handshake; write for example 10s");
         else if (timeouts.Connect > timeouts.Handshake && !faults.IsDamaged(key + ".connect") && !faults.IsDamaged(key + ".handshake"))
-            faults.Invalid(key + ".connect", $"{Units.Format(timeouts.Connect)} is longer than the handshake's {Units.Format(timeouts.Handshake)}, which includes it; write at most {Units.Format(timeouts.Handshake)}");
+            faults.Invalid(key + ".connect",
+                $"{Units.Format(timeouts.Connect)} is longer than the handshake's {Units.Format(timeouts.Handshake)}, which includes it; "
+                + $"write at most {Units.Format(timeouts.Handshake)}");
     }
 
     private static void ValidateBackends(IReadOnlyList<WeightedBackend> chosen, HashSet<string> known, string key, FaultCollector faults)
@@ -136,7 +151,8 @@ internal static class RouteValidator
             else if (!seen.Add(name))
                 faults.Invalid(Item(key, i) + ".name", $"the backend {Printable.Quote(name)} is listed twice; add the weights up in one entry");
             if (weight is < 0 or > HeaviestWeight)
-                faults.Invalid(Item(key, i) + ".weight", string.Create(CultureInfo.InvariantCulture, $"{weight} is not a weight from 0 to {HeaviestWeight}; write for example 10"));
+                faults.Invalid(Item(key, i) + ".weight",
+                    string.Create(CultureInfo.InvariantCulture, $"{weight} is not a weight from 0 to {HeaviestWeight}; write for example 10"));
         }
 
         if (chosen.Count > 0 && chosen.All(b => b.Weight == 0))
@@ -144,9 +160,9 @@ internal static class RouteValidator
     }
 
     private static string Known(string name, HashSet<string> known) =>
-        KeySuggestion.Nearest(name, known) is { } near ? $"did you mean {Printable.Quote(near)}?"
+        KeySuggestion.Nearest(name, known.Take(1_000)) is { } near ? $"did you mean {Printable.Quote(near)}?"
         : known.Count == 0 ? "add it under backends"
-        : "there are " + string.Join(", ", known.Order(StringComparer.Ordinal).Take(10).Select(Printable.Quote));
+        : "there are " + string.Join(", ", known.Take(10).Select(Printable.Quote));
 
     private static string Item(string key, int index) => string.Create(CultureInfo.InvariantCulture, $"{key}[{index}]");
 }

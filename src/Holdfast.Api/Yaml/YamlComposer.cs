@@ -51,7 +51,7 @@ internal sealed class YamlComposer
         {
             // The library's scanner trips over some broken texts instead of refusing them; the fault lies after the last event it gave.
             var mark = composer._parser.Current?.End ?? Mark.Empty;
-            return (null, new YamlFault(Place(mark.Line), Place(mark.Column), "not valid YAML: cannot be read after here"));
+            return (null, new YamlFault(Place(mark.Line), Place(mark.Column), "not valid YAML: cannot be read after here; is a bracket or a quote left open?"));
         }
     }
 

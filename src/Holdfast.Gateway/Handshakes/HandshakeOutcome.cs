@@ -49,4 +49,7 @@ internal enum HandshakeOutcome
 
     /// <summary>The gateway shut down.</summary>
     Shutdown = 14,
+
+    /// <summary>A bug in the gateway, logged as an error: 500.</summary>
+    InternalError = 15,
 }

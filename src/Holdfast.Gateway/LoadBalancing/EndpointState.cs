@@ -32,12 +32,14 @@ internal enum EndpointHealth
 /// </summary>
 internal sealed class EndpointState(int id, EndpointAddress address)
 {
+    private const long Never = long.MinValue;
+
     private int _connections;
     private int _handshakes;
     private int _phase;
     private int _health;
     private int _failures;
-    private long _readySince;
+    private long _readySince = Never;
     private volatile ResolvedAddress? _resolved;
 
     /// <summary>Unique in this process, never reused.</summary>
@@ -65,7 +67,7 @@ internal sealed class EndpointState(int id, EndpointAddress address)
 
     public EndpointHealth Health => (EndpointHealth)Volatile.Read(ref _health);
 
-    /// <summary>When it first became Ready, in the caller's milliseconds; meaningless while Starting.</summary>
+    /// <summary>When it first became Ready, in the caller's milliseconds; meaningless before.</summary>
     public long ReadySince => Volatile.Read(ref _readySince);
 
     /// <summary>
@@ -77,20 +79,10 @@ internal sealed class EndpointState(int id, EndpointAddress address)
         while (true)
         {
             var phase = Phase;
-            switch (phase)
-            {
-                case EndpointPhase.Gone:
-                    return false;
-                case EndpointPhase.Ready:
-                    return true;
-                case EndpointPhase.Starting:
-                    // Before the phase, so that no pick sees a Ready endpoint with the time of nothing.
-                    Volatile.Write(ref _readySince, nowMs);
-                    break;
-                default:
-                    break;
-            }
-
+            if (phase is EndpointPhase.Gone or EndpointPhase.Ready)
+                return phase == EndpointPhase.Ready;
+            // Before the phase, so that no pick sees a Ready endpoint with the time of nothing.
+            Interlocked.CompareExchange(ref _readySince, nowMs, Never);
             if (TryMove(phase, EndpointPhase.Ready))
                 return true;
         }

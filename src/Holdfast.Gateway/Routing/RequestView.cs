@@ -18,7 +18,9 @@ internal readonly ref struct RequestView
     public IHeaderLookup? Headers { get; init; }
 }
 
-/// <summary>Finds header values in a parsed head. Implemented by an object that lives as long as its loop, so that a look-up allocates nothing.</summary>
+/// <summary>
+/// Finds header values in a parsed head. Implemented by an object that lives as long as its loop, so that a look-up allocates nothing.
+/// </summary>
 internal interface IHeaderLookup
 {
     /// <summary>The first line of this name, without white space around its value.</summary>

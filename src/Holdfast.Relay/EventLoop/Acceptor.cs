@@ -92,6 +92,8 @@ internal sealed class Acceptor : IDisposable
                 case Errno.TooManyOpenFiles or Errno.TooManyOpenFilesInSystem or Errno.NoBufferSpace or Errno.OutOfMemory:
                     Pause();
                     return;
+                case Errno.BadDescriptor or Errno.Invalid or Errno.NotASocket:
+                    throw new InvalidOperationException($"accept4 on descriptor {listener.Fd} failed with errno {-fd}");
                 default:
                     // ECONNABORTED, EPROTO, ENETDOWN...: accept(2) reports the client's network errors as its own.
                     continue;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using Holdfast.Relay.Handshakes;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
@@ -27,6 +28,7 @@ public sealed class EventLoop : IDisposable
     private int _asleep;
     private long _wakeUps;
     private long _longestTurn;
+    private int _load;
 
     /// <param name="number">For the thread's name.</param>
     /// <param name="policy">Used on this loop's thread only.</param>
@@ -48,6 +50,9 @@ public sealed class EventLoop : IDisposable
     /// <summary>Established pairs; any thread.</summary>
     public int Established => _core.Established;
 
+    /// <summary>Connections here or on their way here, handshakes included; any thread. What new ones are spread by.</summary>
+    public int Load => Volatile.Read(ref _load) + _handedOver.Count;
+
     /// <summary>Times epoll_wait returned; any thread.</summary>
     public long WakeUps => Volatile.Read(ref _wakeUps);
 
@@ -66,7 +71,16 @@ public sealed class EventLoop : IDisposable
 
     internal PairRelay Relay => _relay;
 
-    /// <summary>Before <see cref="Start"/>: this loop accepts for a listening socket (<see cref="Acceptor.Open"/>).</summary>
+    internal HandshakeDriver Handshakes => _handshakes;
+
+    /// <summary>
+    /// Opens a listening socket, non-blocking and not shared with other processes (no SO_REUSEPORT); any thread. The caller owns the descriptor
+    /// until <see cref="Listen"/>. Throws <see cref="IOException"/> that says which address and why.
+    /// </summary>
+    /// <param name="bound">The address with the port that the kernel chose, when port 0 was asked for.</param>
+    public static int OpenListener(IPEndPoint address, out IPEndPoint bound) => Acceptor.Open(address, out bound);
+
+    /// <summary>Before <see cref="Start"/>: this loop accepts for a listening socket (<see cref="OpenListener"/>).</summary>
     /// <param name="fd">Owned by the loop from here on.</param>
     /// <param name="listenerId">Handed to the policy.</param>
     /// <param name="distribute">Gives an accepted connection to a loop; null: all stay here.</param>
@@ -93,7 +107,11 @@ public sealed class EventLoop : IDisposable
     }
 
     /// <summary>On the loop's thread: takes a connection as just accepted.</summary>
-    public void Adopt(int fd, in NativeAddress client, int listenerId) => _handshakes.OnAccepted(fd, client, listenerId);
+    public void Adopt(int fd, in NativeAddress client, int listenerId)
+    {
+        _handshakes.OnAccepted(fd, client, listenerId);
+        Volatile.Write(ref _load, _core.Pairs.Count);
+    }
 
     /// <summary>On the loop's thread: stops listening.</summary>
     public void StopListening() => _acceptor.CloseAll();
@@ -155,6 +173,8 @@ public sealed class EventLoop : IDisposable
         }
 
         _acceptor.Dispose();
+        while (_handedOver.TryDequeue(out var accepted))
+            Sys.Close(accepted.Fd);
         for (var i = 0; i < _core.Pairs.HighWater; i++)
         {
             if (_core.Pairs[i].State != PairState.Free)
@@ -216,9 +236,11 @@ public sealed class EventLoop : IDisposable
             OnTimer(index);
         while (_handedOver.TryDequeue(out var accepted))
             Adopt(accepted.Fd, accepted.Client, accepted.ListenerId);
-        while (_posted.TryDequeue(out var action))
+        // No more than there are now: an action that posts itself again, to work in pieces, gets its next turn after the sockets had theirs.
+        for (var n = _posted.Count; n > 0 && _posted.TryDequeue(out var action); n--)
             action(this);
 
+        Volatile.Write(ref _load, _core.Pairs.Count);
         var turn = _core.Clock.Milliseconds - _core.Now;
         if (turn > Volatile.Read(ref _longestTurn))
             Volatile.Write(ref _longestTurn, turn);

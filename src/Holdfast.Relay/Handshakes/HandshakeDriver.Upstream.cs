@@ -31,7 +31,7 @@ internal sealed partial class HandshakeDriver
         if (!_core.Register(index, Side.Upstream))
             return DialFailure.LocalResources;
         pair.State = PairState.Connecting;
-        _core.Timers.Arm(index, Math.Min(handshake.AttemptDeadline, _core.Now + handshake.ConnectTimeout));
+        ArmTimer(index, ref pair, Math.Min(handshake.AttemptDeadline, _core.Now + handshake.ConnectTimeout));
         return null;    // Writable, now or later, tells the rest.
     }
 
@@ -48,7 +48,7 @@ internal sealed partial class HandshakeDriver
         }
 
         pair.State = PairState.SendingRequest;
-        _core.Timers.Arm(index, handshake.AttemptDeadline);
+        ArmTimer(index, ref pair, handshake.AttemptDeadline);
         SendRequest(index, ref pair, handshake);
     }
 

@@ -19,6 +19,9 @@ internal sealed partial class HandshakeDriver
     /// <summary>How long a request head may take (as HAProxy's and nginx's guides set it against slow clients).</summary>
     public const int HeadTimeout = 10_000;
 
+    /// <summary>Dials of one handshake at most, whatever the policy says: attempts that fail at once must not hold up the loop.</summary>
+    public const int MaxAttempts = 64;
+
     private const int RefusalLinger = 2_000;
     private const int HandshakeSpill = 1 << 20;
 
@@ -61,7 +64,7 @@ internal sealed partial class HandshakeDriver
             return;
         }
 
-        _core.Timers.Arm(index, _core.Now + HeadTimeout);
+        ArmTimer(index, ref pair, _core.Now + HeadTimeout);
     }
 
     public void OnEvent(int index, Side side, EpollEvents events)
@@ -82,23 +85,24 @@ internal sealed partial class HandshakeDriver
             return;
         }
 
-        switch (pair.State)
-        {
-            case PairState.Connecting:
-                OnConnectResult(index, ref pair, events);
-                break;
-            case PairState.SendingRequest when (events & EpollEvents.Out) != 0 && !leg.Has(LegFlags.HungUp):
-                SendRequest(index, ref pair, HandshakeOf(in pair));
-                break;
-            case PairState.SendingRequest or PairState.AwaitingResponse when leg.Has(LegFlags.Readable):
-                ReadResponse(index, ref pair);
-                break;
-        }
+        if (pair.State == PairState.Connecting)
+            OnConnectResult(index, ref pair, events);
+        else if (pair.State == PairState.SendingRequest && (events & EpollEvents.Out) != 0 && !leg.Has(LegFlags.HungUp))
+            SendRequest(index, ref pair, HandshakeOf(in pair));
+        // An answer, or an end, that came with the connection is told by this one edge only.
+        if (pair.State is PairState.SendingRequest or PairState.AwaitingResponse && leg.Has(LegFlags.Readable))
+            ReadResponse(index, ref pair);
     }
 
     public void OnTimer(int index)
     {
         ref var pair = ref _core.Pairs[index];
+        if (_core.Now < pair.Deadline)
+        {
+            _core.Timers.Arm(index, pair.Deadline);     // It was past the wheel's horizon.
+            return;
+        }
+
         if (pair.State == PairState.ReadingRequest)
         {
             if (pair.HandshakeIndex < 0)
@@ -118,6 +122,12 @@ internal sealed partial class HandshakeDriver
     {
         ref var pair = ref _core.Pairs[index];
         Abandon(index, ref pair, HandshakeEnd.Shutdown);
+    }
+
+    private void ArmTimer(int index, ref Pair pair, long deadline)
+    {
+        pair.Deadline = deadline;
+        _core.Timers.Arm(index, deadline);
     }
 
     private Handshake HandshakeOf(in Pair pair) => _handshakes[pair.HandshakeIndex];
@@ -249,7 +259,7 @@ internal sealed partial class HandshakeDriver
     /// <summary>Does what the policy said, and goes on asking it while attempts fail at once.</summary>
     private void Advance(int index, ref Pair pair, Handshake handshake, HandshakeStep step)
     {
-        while (step == HandshakeStep.Dial)
+        while (step == HandshakeStep.Dial && handshake.Attempts < MaxAttempts)
         {
             var failure = Dial(index, ref pair, handshake);
             if (failure is null)

@@ -27,6 +27,7 @@ internal static unsafe partial class Libc
     [LibraryImport(Name)] internal static partial int epoll_create1(int flags);
     [LibraryImport(Name)] internal static partial int epoll_ctl(int epoll, int operation, int fd, void* item);
     [LibraryImport(Name)] internal static partial int epoll_wait(int epoll, void* events, int capacity, int timeoutMs);
+    [LibraryImport(Name)] internal static partial int epoll_pwait2(int epoll, void* events, int capacity, long* timeout, void* signals);
     [LibraryImport(Name)] internal static partial int eventfd(uint initial, int flags);
     [LibraryImport(Name)] internal static partial int fcntl(int fd, int command, nint argument);
     [LibraryImport(Name)] internal static partial int getrlimit(int resource, ulong* limits);

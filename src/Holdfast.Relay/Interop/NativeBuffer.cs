@@ -9,7 +9,7 @@ namespace Holdfast.Relay.Interop;
 /// </summary>
 internal unsafe struct NativeBuffer
 {
-    private const int Smallest = 4096;
+    private const int Smallest = 256;
     private byte* _memory;
     private int _start;
     private int _length;

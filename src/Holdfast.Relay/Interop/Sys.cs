@@ -13,6 +13,7 @@ public static unsafe class Sys
     private const int SolSocket = 1, SoReuseAddress = 2, SoError = 4, SoLinger = 13, SoReusePort = 15;
     private const int SoReceiveBuffer = 8, SoSendBuffer = 7;
     private const int IpProtoTcp = 6, TcpNoDelay = 1, IpProtoIpv6 = 41, Ipv6Only = 26;
+    private const int IpProtoIp = 0, IpBindAddressNoPort = 24;
     private const int MsgNoSignal = 0x4000;
     private const int RlimitNoFile = 7;
     private const int FSetFd = 2, FdCloExec = 1;
@@ -74,6 +75,18 @@ public static unsafe class Sys
         if (fd >= 0)
             SetNoDelay(fd);
         return fd;
+    }
+
+    /// <summary>
+    /// Gives a dial its source address; the port is chosen at connect, per destination (IP_BIND_ADDRESS_NO_PORT), so that each source
+    /// address brings its own range of ports. 0 or a negated errno.
+    /// </summary>
+    public static int BindSource(int fd, in NativeAddress source)
+    {
+        var one = 1;
+        _ = Libc.setsockopt(fd, IpProtoIp, IpBindAddressNoPort, &one, 4);
+        fixed (NativeAddress* p = &source)
+            return Check(Libc.bind(fd, (byte*)p, source.Length));
     }
 
     /// <summary>0 when connected at once, else a negated errno (<see cref="Errno.InProgress"/>: wait until writable).</summary>

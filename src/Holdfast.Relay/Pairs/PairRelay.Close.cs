@@ -23,7 +23,8 @@ internal sealed partial class PairRelay
         ref var pair = ref _core.Pairs[index];
         if (pair.State != PairState.Relaying)
             return true;
-        _ = SetEnd(ref pair, reason, endSide);
+        if (SetEnd(ref pair, reason, endSide))
+            pair.CloseCode = (ushort)(downstream != 0 ? downstream : upstream);
         pair.State = PairState.Closing;
         pair.Deadline = _core.Now + CloseTimeout;
         pair.DownstreamCode = (ushort)downstream;
@@ -97,7 +98,7 @@ internal sealed partial class PairRelay
         ref var from = ref pair.Legs[(int)side];
         from.Flags |= LegFlags.ReadDone;
         from.Held.Release();
-        failed |= from.Has(LegFlags.WriteFailed);
+        failed |= from.Has(LegFlags.WriteFailed);     // The reset may have been told to the send, and is told once.
         if (pair.State == PairState.RelayingRefusal)
             return OnRefusalReadEnded(index, ref pair, side);
         if (pair.State != PairState.Relaying)
@@ -108,7 +109,8 @@ internal sealed partial class PairRelay
             return FinishIfDone(index, ref pair);
         }
 
-        if (side == Side.Upstream && (pair.Up.Flags & LegFlags.CloseReceived) == 0 && (pair.Down.Flags & LegFlags.CloseReceived) == 0)
+        // An endpoint that ends after the client did, with or without a Close frame, is not lost: its FIN is passed on.
+        if (side == Side.Upstream && !pair.Up.Has(LegFlags.CloseReceived) && (pair.Down.Flags & (LegFlags.CloseReceived | LegFlags.ReadDone)) == 0)
         {
             DropLeg(ref pair, side, abort: false);
             return Close(index, failed ? EndReason.UpstreamReset : EndReason.UpstreamEof, EndSide.Upstream, CloseCode.ServiceRestart, 0);
@@ -117,20 +119,20 @@ internal sealed partial class PairRelay
         if (side == Side.Downstream)
             _ = SetEnd(ref pair, failed ? EndReason.DownstreamReset : EndReason.DownstreamEof, EndSide.Downstream);
         if (failed)
-        {
-            DropLeg(ref pair, side, abort: false);
-            // Nobody is left to hear the other; it is told by FIN after what it is still owed.
-            pair.State = PairState.Closing;
-            pair.Deadline = _core.Now + CloseTimeout;
-        }
-        else if (pair.Deadline == 0 && from.Has(LegFlags.CloseReceived))
-        {
-            pair.Deadline = _core.Now + CloseTimeout;
-        }
-
+            return OnLegLost(index, ref pair, side);
         if (!WantFin(index, ref pair, Other(side)))
             return false;
-        return pair.State == PairState.Closing ? Drop(index, ref pair) : FinishIfDone(index, ref pair);
+        ArmTimer(index, ref pair);      // A half-closed pair has a deadline of its own.
+        return true;
+    }
+
+    /// <summary>Nobody is left on one leg to hear the other, which is told by FIN after what it is still owed. False: the pair is gone.</summary>
+    private bool OnLegLost(int index, ref Pair pair, Side side)
+    {
+        DropLeg(ref pair, side, abort: false);
+        pair.State = PairState.Closing;
+        pair.Deadline = _core.Now + CloseTimeout;
+        return WantFin(index, ref pair, Other(side)) && Drop(index, ref pair);
     }
 
     /// <summary>A send failed. What the peer said before is still read, so that its Close frame or its reset names the end.</summary>
@@ -141,9 +143,7 @@ internal sealed partial class PairRelay
         leg.Flags &= ~(LegFlags.FinWanted | LegFlags.Paused);
         leg.Spill.Release();
         if (leg.Has(LegFlags.ReadDone))
-            return pair.State == PairState.Relaying && side == Side.Upstream && !leg.Has(LegFlags.CloseReceived) && pair.EndReason == EndReason.None
-                ? Close(index, EndReason.UpstreamReset, EndSide.Upstream, CloseCode.ServiceRestart, 0)
-                : FinishIfDone(index, ref pair);
+            return pair.State == PairState.Relaying ? OnLegLost(index, ref pair, side) : FinishIfDone(index, ref pair);
         leg.Flags |= LegFlags.Readable;
         _core.Enqueue(index, side);
         ref var other = ref pair.Legs[(int)side ^ 1];

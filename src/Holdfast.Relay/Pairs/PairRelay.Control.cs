@@ -24,7 +24,9 @@ internal sealed partial class PairRelay
         {
             case Opcode.Ping:
                 to.RelayedPingHash = HashOf(payload);
-                to.RelayedPingAt = _core.Now;
+                // The oldest unanswered one: a client that pings without an answer must not put off our own for ever.
+                if (!to.Has(LegFlags.RelayedPingPending))
+                    to.RelayedPingAt = _core.Now;
                 to.Flags |= LegFlags.RelayedPingPending;
                 if (to.Has(LegFlags.PingPending))
                     to.Flags |= LegFlags.RelayedAfterOwn;
@@ -81,20 +83,23 @@ internal sealed partial class PairRelay
         return hash;
     }
 
-    /// <summary>Sends our ping to a leg if a frame boundary and an empty spill allow; else it waits for the boundary.</summary>
-    private void TryPing(int index, ref Pair pair, Side side)
+    /// <summary>
+    /// Sends our ping to a leg if a frame boundary and an empty spill allow; else it waits for the boundary, and is dropped there if by then
+    /// it is not due any more. False: the pair is gone.
+    /// </summary>
+    private bool TryPing(int index, ref Pair pair, Side side)
     {
         ref var leg = ref pair.Legs[(int)side];
         ref var other = ref pair.Legs[(int)side ^ 1];
         if (!other.Scanner.AtFrameBoundary || !leg.Spill.IsEmpty)
         {
             leg.Flags |= LegFlags.PingWanted;
-            return;
+            return true;
         }
 
         leg.Flags &= ~LegFlags.PingWanted;
-        if ((leg.Flags & (LegFlags.CloseSent | LegFlags.FinWanted | LegFlags.FinSent | LegFlags.WriteFailed | LegFlags.ReadDone)) != 0)
-            return;
+        if (leg.Has(LegFlags.WriteFailed) || PingDeadline(in leg, in pair.Settings, _core.Now) > _core.Now)
+            return true;
         // A ping that is still pending keeps its tag: whichever pong comes is swallowed.
         if (!leg.Has(LegFlags.PingPending))
             leg.PingTag = _core.Random.NextUInt64();
@@ -105,7 +110,10 @@ internal sealed partial class PairRelay
         BinaryPrimitives.WriteUInt64LittleEndian(payload, leg.PingTag);
         Span<byte> frame = stackalloc byte[FrameWriter.MaxControlFrame];
         var length = FrameWriter.WriteControl(frame, Opcode.Ping, payload, MaskFor(side));
-        _ = Send(index, ref pair, side, frame[..length]);
+        if (!Send(index, ref pair, side, frame[..length]))
+            return false;
+        ArmTimer(index, ref pair);
+        return true;
     }
 
     /// <summary>What we send upstream is masked with a fresh key (RFC 6455 5.3); what we send downstream is not masked.</summary>

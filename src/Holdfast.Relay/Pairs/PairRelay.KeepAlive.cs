@@ -1,3 +1,4 @@
+using Holdfast.Relay.Timers;
 using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Relay.Pairs;
@@ -93,28 +94,52 @@ internal sealed partial class PairRelay
         if (settings.PingInterval <= 0 || (leg.Flags & Silent) != 0)
             return long.MaxValue;
         if (leg.Has(LegFlags.Paused))
-            return now + settings.PongTimeout;      // Its pong could not be read.
+            return now + Math.Max(settings.PongTimeout, TimerWheel.Resolution);      // Its pong could not be read.
         if (!leg.Spill.IsEmpty)
             return long.MaxValue;                   // A slow leg is judged by its stall.
-        if (leg.Has(LegFlags.PingPending) && leg.LastReceived <= leg.PingSentAt)
+        if (IsAwaited(in leg, in settings))
             return leg.PingSentAt + settings.PongTimeout;
         // A peer that speaks is alive, whether it answers pings or not: it is asked again only after a silence.
-        var due = Math.Max(leg.LastReceived, leg.Has(LegFlags.PingWanted) ? now : 0) + settings.PingInterval;
+        var due = Math.Max(leg.LastReceived, leg.Has(LegFlags.PingPending) ? leg.PingSentAt : 0) + settings.PingInterval;
+        if (leg.Has(LegFlags.PingWanted))
+            due = Math.Max(due, now + settings.PingInterval);       // The frame boundary sends it, not the timer.
         return leg.Has(LegFlags.RelayedPingPending) ? Math.Max(due, leg.RelayedPingAt + settings.PongTimeout) : due;
     }
 
+    /// <summary>Our ping has left, nothing has come since, and that decides something.</summary>
+    private static bool IsAwaited(in Leg leg, in PairSettings settings) =>
+        settings.PongTimeout > 0 && leg.Has(LegFlags.PingPending) && leg.LastReceived <= leg.PingSentAt;
+
+    /// <summary>
+    /// Judges one leg. Before it is called stalled or dead its socket is asked once more: after a long stop of this process the timers may come
+    /// before the news that would have moved them. False: the pair is gone or closing.
+    /// </summary>
     private bool CheckLeg(int index, ref Pair pair, Side side, long now)
     {
         ref var leg = ref pair.Legs[(int)side];
         var downstream = side == Side.Downstream;
         if (StallDeadline(in leg, in pair.Settings) <= now)
+        {
+            if (!Flush(index, ref pair, side) || pair.State != PairState.Relaying)
+                return false;
+            if (StallDeadline(in leg, in pair.Settings) > now)
+                return true;
             return EndLeg(index, ref pair, side, downstream ? EndReason.DownstreamStalled : EndReason.UpstreamStalled);
+        }
+
         if (PingDeadline(in leg, in pair.Settings, now) > now)
             return true;
-        if (leg.Has(LegFlags.PingPending) && leg.LastReceived <= leg.PingSentAt)
+        if (IsAwaited(in leg, in pair.Settings))
+        {
+            leg.Flags |= LegFlags.Readable;
+            if (!Read(index, ref pair, side) || pair.State != PairState.Relaying)
+                return false;
+            if (!IsAwaited(in leg, in pair.Settings) || leg.Has(LegFlags.Paused) || (leg.Flags & Silent) != 0)
+                return true;
             return EndLeg(index, ref pair, side, downstream ? EndReason.DownstreamDead : EndReason.UpstreamDead);
-        TryPing(index, ref pair, side);
-        return pair.State == PairState.Relaying;
+        }
+
+        return TryPing(index, ref pair, side) && pair.State == PairState.Relaying;
     }
 
     /// <summary>One leg is lost: it is reset, and the other told.</summary>

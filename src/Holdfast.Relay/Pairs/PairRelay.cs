@@ -35,6 +35,9 @@ internal sealed partial class PairRelay
         ref var pair = ref _core.Pairs[index];
         pair.State = PairState.Relaying;
         pair.Settings = settings;
+        // The other leg is not read while one has something waiting, so even without a cap no more waits than one read brings.
+        if (settings.SpillCap <= 0)
+            pair.Settings.SpillCap = LoopCore.ReadSize;
         pair.EstablishedAt = pair.LastRelayed = _core.Now;
         pair.Deadline = 0;
         pair.Down.Scanner = new FrameScanner(FrameSender.Client, reservedBits);
@@ -113,7 +116,7 @@ internal sealed partial class PairRelay
             }
 
             // What one read brings may all have to wait, so it is never more than the spill may hold.
-            var room = pair.State == PairState.Closing ? LoopCore.ReadSize : Math.Min(LoopCore.ReadSize, pair.Settings.SpillCap);
+            var room = Math.Min(LoopCore.ReadSize, pair.Settings.SpillCap);
             var n = Sys.Receive(from.Fd, _core.Buffer.AsSpan(LoopCore.Headroom, room));
             if (n > 0)
             {
@@ -121,7 +124,6 @@ internal sealed partial class PairRelay
                 if (n < room && !from.Has(LegFlags.HungUp))
                     from.Flags &= ~LegFlags.Readable;
                 from.LastReceived = _core.Now;
-                from.BytesReceived += n;
                 if (!OnReceived(index, ref pair, side, n))
                     return false;
             }
@@ -166,6 +168,14 @@ internal sealed partial class PairRelay
                 position += consumed;
                 if (from.Scanner.MessageEnded)
                     messages++;
+                if (!to.Has(LegFlags.PingWanted) || !from.Scanner.AtFrameBoundary)
+                    continue;
+                // Our ping waits for this boundary; a busy stream may never end a read at one.
+                Count(ref pair, side, ref count, ref messages);
+                pair.LastRelayed = _core.Now;
+                if (!Send(index, ref pair, Other(side), data[start..position]) || !TryPing(index, ref pair, Other(side)))
+                    return false;
+                start = position;
                 continue;
             }
 
@@ -175,7 +185,8 @@ internal sealed partial class PairRelay
                 break;
             }
 
-            // Control frames and errors are rare: what came before them goes out first.
+            // Control frames and errors are rare: what came before them is counted and goes out first.
+            Count(ref pair, side, ref count, ref messages);
             if (!Send(index, ref pair, Other(side), data[start..position]))
                 return false;
             if (status == ScanStatus.Error)
@@ -186,25 +197,18 @@ internal sealed partial class PairRelay
             var relayed = OnControl(ref pair, side, frame, out var violation);
             if (violation)
                 return OnProtocolError(index, ref pair, side);
-            if (relayed && !Send(index, ref pair, Other(side), frame))
-                return false;
+            if (relayed)
+            {
+                pair.LastRelayed = _core.Now;
+                if (!Send(index, ref pair, Other(side), frame))
+                    return false;
+            }
+
             if (from.Has(LegFlags.CloseReceived))
                 return OnCloseRelayed(index, ref pair, side);
         }
 
-        from.MessagesReceived += messages;
-        ref var traffic = ref _core.TrafficOf(pair.Settings.EndpointId);
-        if (side == Side.Downstream)
-        {
-            traffic.MessagesToEndpoint += messages;
-            traffic.BytesToEndpoint += count;
-        }
-        else
-        {
-            traffic.MessagesToClient += messages;
-            traffic.BytesToClient += count;
-        }
-
+        Count(ref pair, side, ref count, ref messages);
         if (position > start)
         {
             pair.LastRelayed = _core.Now;
@@ -212,9 +216,29 @@ internal sealed partial class PairRelay
                 return false;
         }
 
-        if (to.Has(LegFlags.PingWanted))
-            TryPing(index, ref pair, Other(side));
-        return pair.State != PairState.Free;
+        return !to.Has(LegFlags.PingWanted) || TryPing(index, ref pair, Other(side));
+    }
+
+    /// <summary>Counts what was received and makes the numbers 0, before anything that may end the pair.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Count(ref Pair pair, Side side, ref int bytes, ref int messages)
+    {
+        ref var from = ref pair.Legs[(int)side];
+        from.BytesReceived += bytes;
+        from.MessagesReceived += messages;
+        ref var traffic = ref _core.TrafficOf(pair.Settings.EndpointId);
+        if (side == Side.Downstream)
+        {
+            traffic.MessagesToEndpoint += messages;
+            traffic.BytesToEndpoint += bytes;
+        }
+        else
+        {
+            traffic.MessagesToClient += messages;
+            traffic.BytesToClient += bytes;
+        }
+
+        bytes = messages = 0;
     }
 
     /// <summary>Sends bytes to a leg, or lets them wait behind what waits already. False: the pair is gone.</summary>
@@ -244,8 +268,8 @@ internal sealed partial class PairRelay
             return true;    // That leg takes nothing more; its end is on its way.
         if (leg.Spill.IsEmpty)
             leg.SpillProgressAt = _core.Now;
-        // A control frame of our own fits beyond the cap: it is what tells a slow side that this is over.
-        if (leg.Spill.Length + bytes.Length > pair.Settings.SpillCap + FrameScanner.MaxHeld + 1)
+        // Held bytes come on top of a read, and a Close of our own on top of both: it is what tells a slow side that this is over.
+        if (leg.Spill.Length + bytes.Length > pair.Settings.SpillCap + FrameScanner.MaxHeld + FrameWriter.MaxControlFrame)
             return EndNow(index, ref pair, EndReason.SpillOverflow, SideOf(side));
         leg.Spill.Append(bytes);
         ArmTimer(index, ref pair);
@@ -272,8 +296,9 @@ internal sealed partial class PairRelay
             leg.PingSentAt = _core.Now;
         if (leg.Has(LegFlags.FinWanted) && !SendFin(index, ref pair, side))
             return false;
-        if (leg.Has(LegFlags.PingWanted))
-            TryPing(index, ref pair, side);
+        if (leg.Has(LegFlags.PingWanted) && !TryPing(index, ref pair, side))
+            return false;
+        ArmTimer(index, ref pair);
 
         ref var other = ref pair.Legs[(int)side ^ 1];
         if (other.Has(LegFlags.Paused))

@@ -84,7 +84,7 @@ public struct ChunkedScanner
     /// <summary>The end of the body has been seen.</summary>
     public readonly bool IsDone => _state == State.Done;
 
-    /// <summary>Takes as much of the input as belongs to the body; see <see cref="ChunkStatus"/> for what <paramref name="consumed"/> means.</summary>
+    /// <summary>Takes as much of the input as belongs to the body; <see cref="ChunkStatus"/> says what <paramref name="consumed"/> means.</summary>
     public ChunkStatus Next(ReadOnlySpan<byte> input, out int consumed)
     {
         int i = 0;

@@ -33,7 +33,7 @@ public static class HeadRules
     /// <summary>A token (RFC 9110 section 5.6.2), as header names and methods must be: not empty, no separators, ASCII.</summary>
     public static bool IsToken(ReadOnlySpan<byte> name) => !name.IsEmpty && !name.ContainsAnyExcept(TokenBytes);
 
-    /// <summary>A field value (RFC 9110 section 5.5): no control byte but HTAB. Bytes from 128 up are opaque and allowed; so is an empty value.</summary>
+    /// <summary>A field value (RFC 9110 section 5.5): no control byte but HTAB. Bytes from 128 up are opaque; it may be empty.</summary>
     public static bool IsFieldValue(ReadOnlySpan<byte> value) => !value.ContainsAny(Controls);
 
     /// <summary>A request target's bytes: 33 to 126 without '#', at least one. Its form is for the caller to judge.</summary>

@@ -34,7 +34,7 @@ public static class AcceptKey
     /// <param name="key">A key for which <see cref="IsValidKey"/> holds.</param>
     /// <param name="destination">At least <see cref="Length"/> bytes.</param>
     /// <exception cref="ArgumentException">The key is not <see cref="KeyLength"/> bytes long, or the destination is too small.</exception>
-    [SuppressMessage("Security", "CA5350:Do Not Use Weak Cryptographic Algorithms", Justification = "RFC 6455 asks for SHA-1; nothing secret rests on it.")]
+    [SuppressMessage("Security", "CA5350", Justification = "RFC 6455 asks for SHA-1; nothing secret rests on it.")]
     public static void Compute(ReadOnlySpan<byte> key, Span<byte> destination)
     {
         if (key.Length != KeyLength)

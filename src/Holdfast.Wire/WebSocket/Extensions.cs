@@ -1,3 +1,5 @@
+using Holdfast.Wire.Http1;
+
 namespace Holdfast.Wire.WebSocket;
 
 /// <summary>What the extensions accepted in a 101 mean for the frames that follow (RFC 6455 section 9.1).</summary>
@@ -26,6 +28,22 @@ public static class Extensions
             if (!name.SequenceEqual(PermessageDeflate))
                 return ReservedBits.NotJudged;
             judged = ReservedBits.CompressionOnly;
+        }
+
+        return judged;
+    }
+
+    /// <summary>The same over all <c>Sec-WebSocket-Extensions</c> lines of a response.</summary>
+    public static ReservedBits Judge(in ResponseHead response)
+    {
+        var judged = ReservedBits.Refused;
+        if (response.Count(ResponseHeader.SecWebSocketExtensions) != 0)
+        {
+            foreach (HeaderLine line in response)
+            {
+                if (HeaderLine.Known(line.Name) == ResponseHeader.SecWebSocketExtensions)
+                    judged = (ReservedBits)Math.Max((byte)judged, (byte)Judge(line.Value));
+            }
         }
 
         return judged;

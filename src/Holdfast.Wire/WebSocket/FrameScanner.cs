@@ -209,7 +209,7 @@ public struct FrameScanner
         return status;
     }
 
-    /// <summary>The same grammar for what <see cref="Next"/> does not take in one read: short input, 64-bit lengths, and everything illegal.</summary>
+    /// <summary>The same grammar for what <see cref="Next"/> does not take in one read: short input, 64-bit lengths, all that is illegal.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private ScanStatus NextByParts(ReadOnlySpan<byte> input, out int consumed)
     {

@@ -17,9 +17,10 @@ internal static class HeadRulesTarget
 
         // Taking line ends away may join a CR with an LF that stood apart; one control character is enough to refuse either way.
         FuzzFailure.UnlessEqual(!withoutLineEnds.Any(IsControl), HeadRules.CrLfOnly(data), "CR LF only");
-        FuzzFailure.UnlessEqual(text.Length > 0 && text.All(c => char.IsAsciiLetterOrDigit(c) || TokenMarks.Contains(c, StringComparison.Ordinal)), HeadRules.IsToken(data), "a token");
+        FuzzFailure.UnlessEqual(text.Length > 0 && text.All(IsTokenMark), HeadRules.IsToken(data), "a token");
         FuzzFailure.UnlessEqual(!text.Any(IsControl), HeadRules.IsFieldValue(data), "a field value");
-        FuzzFailure.UnlessEqual(text.Length > 0 && text.All(c => c is > ' ' and < (char)127 and not '#'), HeadRules.IsRequestTarget(data), "a request target");
+        bool target = text.Length > 0 && text.All(c => c is > ' ' and < (char)127 and not '#');
+        FuzzFailure.UnlessEqual(target, HeadRules.IsRequestTarget(data), "a request target");
         ContentLength(data, text);
         Token(data, text);
         End(data, text);
@@ -51,6 +52,8 @@ internal static class HeadRulesTarget
             resumed = HeadEnd.Find(data[..seen], Math.Max(0, seen - 1));
         FuzzFailure.UnlessEqual(expected, resumed, "the end of the head, resumed");
     }
+
+    private static bool IsTokenMark(char c) => char.IsAsciiLetterOrDigit(c) || TokenMarks.Contains(c, StringComparison.Ordinal);
 
     private static bool IsControl(char c) => (c < ' ' && c != '\t') || c == 127;
 }

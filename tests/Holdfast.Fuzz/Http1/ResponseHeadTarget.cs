@@ -62,7 +62,7 @@ internal static class ResponseHeadTarget
         string[] encodings = Values(headers, "transfer-encoding");
         if (lengths.Length + encodings.Length > 1)
             return false;
-        if (lengths.Any(length => length.Length == 0 || !length.All(char.IsAsciiDigit) || !long.TryParse(length, CultureInfo.InvariantCulture, out _)))
+        if (!lengths.All(length => length.All(char.IsAsciiDigit) && long.TryParse(length, CultureInfo.InvariantCulture, out _)))
             return false;
         return encodings.All(encoding =>
             string.Equals(encoding, "chunked", StringComparison.OrdinalIgnoreCase) && text.StartsWith("HTTP/1.1", StringComparison.Ordinal));
@@ -73,7 +73,7 @@ internal static class ResponseHeadTarget
         string[] values = Values(headers, name);
         FuzzFailure.UnlessEqual(Math.Min(values.Length, 255), head.Count(header), "count of " + name);
         FuzzFailure.UnlessEqual(values.FirstOrDefault() ?? "", Encoding.Latin1.GetString(head.First(header)), "first " + name);
-        bool listed = values.SelectMany(value => value.Split(',')).Any(token => string.Equals(token.Trim(' ', '\t'), "websocket", StringComparison.OrdinalIgnoreCase));
+        bool listed = values.SelectMany(value => value.Split(',')).Select(token => token.Trim(' ', '\t')).Contains("websocket", StringComparer.OrdinalIgnoreCase);
         FuzzFailure.UnlessEqual(listed, head.Lists(header, "websocket"u8), "listed in " + name);
     }
 

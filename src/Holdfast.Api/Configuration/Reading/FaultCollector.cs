@@ -22,6 +22,9 @@ internal sealed class FaultCollector(string file)
 
     public int Count => _faults.Count;
 
+    /// <summary>Further faults would only be counted: whoever looks for costly ones may stop. It also bounds the work on damaged keys.</summary>
+    public bool IsFull => _faults.Count >= MaxFaults;
+
     /// <summary>Keys that the schema accepts but no reader asked for: always empty unless the two have drifted apart.</summary>
     public List<string> Unread { get; } = [];
 
@@ -39,7 +42,8 @@ internal sealed class FaultCollector(string file)
     /// <summary>A value that could not be read.</summary>
     public void Damage(YamlNode? node, string key, string message)
     {
-        _damaged.Add(key);
+        if (!IsFull)
+            _damaged.Add(key);
         Add(node, key, message);
     }
 
@@ -52,6 +56,12 @@ internal sealed class FaultCollector(string file)
     /// </summary>
     public void Invalid(string key, string message)
     {
+        if (IsFull)
+        {
+            _unlisted++;
+            return;
+        }
+
         var shown = _shownAs.GetValueOrDefault(key, key);
         if (_damaged.Contains(shown) || HasDamaged(key, "[") || IsInsideDamaged(key))
             return;
@@ -70,7 +80,7 @@ internal sealed class FaultCollector(string file)
     {
         var ordered = _faults.OrderBy(f => f.Line).ThenBy(f => f.Column).ToList();
         if (_unlisted > 0)
-            ordered.Add(new ConfigurationFault(File, 0, 0, "", string.Create(CultureInfo.InvariantCulture, $"and {_unlisted} more faults")));
+            ordered.Add(new ConfigurationFault(File, 0, 0, "", string.Create(CultureInfo.InvariantCulture, $"and at least {_unlisted} more faults")));
         return ordered;
     }
 
@@ -89,7 +99,8 @@ internal sealed class FaultCollector(string file)
     {
         foreach (var damaged in _damaged)
         {
-            if (damaged.Length > key.Length && separators.Contains(damaged[key.Length], StringComparison.Ordinal) && damaged.StartsWith(key, StringComparison.Ordinal))
+            if (damaged.Length > key.Length && separators.Contains(damaged[key.Length], StringComparison.Ordinal)
+                && damaged.StartsWith(key, StringComparison.Ordinal))
                 return true;
         }
 

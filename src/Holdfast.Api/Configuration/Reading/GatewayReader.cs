@@ -27,9 +27,11 @@ internal static class GatewayReader
     {
         Name = s.Required("name", ValueParsers.Text, "", "web"),
         Address = s.Required("address", ValueParsers.ListenAddress, Placeholders.Address, "0.0.0.0:8080"),
-        Limits = s.Section("limits", Schema.ListenerLimits, l => new ListenerLimits { Connections = l.Optional("connections", ValueParsers.Number, 0) }, new ListenerLimits()),
+        Limits = s.Section("limits", Schema.ListenerLimits, ReadListenerLimits, new ListenerLimits()),
         TrustedProxies = s.List<IPNetwork>("trustedProxies", ValueParsers.Network, "[10.0.0.0/8]"),
     };
+
+    private static ListenerLimits ReadListenerLimits(SectionReader s) => new() { Connections = s.Optional("connections", ValueParsers.Number, 0) };
 
     private static AdminOptions ReadAdmin(SectionReader s) => new()
     {

@@ -1,0 +1,87 @@
+using System.CommandLine;
+using Holdfast.Bench.Peers;
+using Holdfast.Bench.Runs;
+
+namespace Holdfast.Bench;
+
+/// <summary>The benches as commands; see bench/README.md.</summary>
+internal static class BenchCommands
+{
+    private static readonly Option<string> Systems = new("--systems") { Description = "Which to compare, in this order." };
+    private static readonly Option<int?> Runs = new("--runs") { Description = "Interleaved runs of each." };
+    private static readonly Option<double?> WarmUp = new("--warmup") { Description = "Seconds before each measured window." };
+    private static readonly Option<double?> Measure = new("--measure") { Description = "Seconds of each measured window." };
+    private static readonly Option<double> MaxLag = new("--max-lag") { Description = "Milliseconds the load may be late with any message; a tenth of it for 99 in 100.", DefaultValueFactory = _ => 50 };
+    private static readonly Option<string> Results = new("--results")
+    {
+        Description = "Directory for CSV and table.", DefaultValueFactory = _ => Path.Combine(Repository.Root, "bench", "results"),
+    };
+
+    private static readonly Option<string?> Tool = new("--holdfast") { Description = "The holdfast.dll to measure; default: the one built with the bench." };
+
+    public static RootCommand Create()
+    {
+        var root = new RootCommand("Compares Holdfast with nginx and HAProxy, side by side in one run.");
+        foreach (var option in new Option[] { Systems, Runs, WarmUp, Measure, MaxLag, Results, Tool })
+        {
+            option.Recursive = true;
+            root.Add(option);
+        }
+
+        var cases = new Option<string>("--cases") { Description = "SIZE@RATExCONNECTIONS, separated by commas.", DefaultValueFactory = _ => RelayCase.Defaults };
+        Add(root, "relay", "CPU seconds per million echoes.", "nginx,haproxy,holdfast", (7, 5, 10), (s, p) => RelayBench.RunAsync(s, RelayCase.Parse(p.GetValue(cases)!)), cases);
+
+        var few = new Option<int>("--few") { DefaultValueFactory = _ => 1000 };
+        var many = new Option<int>("--many") { DefaultValueFactory = _ => 8000 };
+        Add(root, "memory", "User memory per idle pair.", "nginx,haproxy,holdfast", (3, 3, 5), (s, p) => MemoryBench.RunAsync(s, p.GetValue(few), p.GetValue(many)), few, many);
+
+        var half = new Option<string>("--case") { Description = "SIZE@RATExCONNECTIONS.", DefaultValueFactory = _ => "64@40000x200" };
+        Add(root, "latency", "Added latency at about half load of the proxy's core.", "direct,nginx,haproxy,holdfast", (5, 5, 10), (s, p) => LatencyBench.RunAsync(s, RelayCase.Parse(p.GetValue(half)!)[0]), half);
+
+        var connections = new Option<int>("--connections") { DefaultValueFactory = _ => 4000 };
+        Add(root, "connects", "New connections per second.", "direct,nginx,haproxy,holdfast", (7, 0, 0), (s, p) => ConnectsBench.RunAsync(s, p.GetValue(connections)), connections);
+
+        var light = new Option<string>("--case") { Description = "SIZE@RATExCONNECTIONS.", DefaultValueFactory = _ => "64@5000x200" };
+        Add(root, "stall", "Worst echo while the admin address is polled.", "holdfast", (5, 5, 10), (s, p) => StallBench.RunAsync(s, RelayCase.Parse(p.GetValue(light)!)[0]), light);
+
+        var admin = new Argument<Uri>("URL");
+        var seconds = new Argument<double>("SECONDS");
+        var poll = new Command("poll") { admin, seconds };
+        poll.Hidden = true;
+        poll.SetAction((p, _) => StallBench.PollAsync(p.GetRequiredValue(admin), TimeSpan.FromSeconds(p.GetValue(seconds))));
+        root.Add(poll);
+        return root;
+    }
+
+    private static void Add(
+        RootCommand root, string name, string description, string systems, (int Runs, double WarmUp, double Measure) defaults,
+        Func<BenchSettings, ParseResult, Task<int>> run, params Option[] options)
+    {
+        var command = new Command(name, description);
+        foreach (var option in options)
+            command.Add(option);
+        command.SetAction(async (parsed, _) =>
+        {
+            PeerConfiguration.HoldfastTool = Path.GetFullPath(parsed.GetValue(Tool) ?? PeerConfiguration.HoldfastTool);
+            var settings = new BenchSettings
+            {
+                Systems = (parsed.GetValue(Systems) ?? systems).Split(','),
+                Runs = parsed.GetValue(Runs) ?? defaults.Runs,
+                WarmUp = TimeSpan.FromSeconds(parsed.GetValue(WarmUp) ?? defaults.WarmUp),
+                Measure = TimeSpan.FromSeconds(parsed.GetValue(Measure) ?? defaults.Measure),
+                MaxLag = TimeSpan.FromMilliseconds(parsed.GetValue(MaxLag)),
+                Results = Path.GetFullPath(parsed.GetValue(Results)!),
+            };
+            try
+            {
+                return await run(settings, parsed);
+            }
+            catch (BenchException e)
+            {
+                await Console.Error.WriteLineAsync("bench: " + e.Message);
+                return 3;
+            }
+        });
+        root.Add(command);
+    }
+}

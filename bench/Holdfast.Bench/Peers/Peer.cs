@@ -1,0 +1,106 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Holdfast.Bench.Peers;
+
+/// <summary>One running system between load and backend, alone on its core; "direct" is none. Disposing ends it.</summary>
+internal sealed class Peer : IAsyncDisposable
+{
+    public const string Nginx = "nginx", Haproxy = "haproxy", Holdfast = "holdfast", Direct = "direct";
+
+    private static readonly ConcurrentDictionary<Process, bool> Running = new();
+    private readonly Process? _process;
+    private readonly string? _prefix;
+
+    private Peer(string name, int port, int admin, Process? process, string? prefix)
+    {
+        Name = name;
+        Port = port;
+        AdminPort = admin;
+        _process = process;
+        _prefix = prefix;
+    }
+
+    public string Name { get; }
+
+    public int Port { get; }
+
+    /// <summary>Holdfast's; 0 for others.</summary>
+    public int AdminPort { get; }
+
+    public Uri Url => new($"ws://127.0.0.1:{Port}/echo");
+
+    /// <summary>0 for "direct".</summary>
+    public int ProcessId => _process?.Id ?? 0;
+
+    public static async Task<Peer> StartAsync(string name, IReadOnlyList<string> endpoints)
+    {
+        if (name == Direct)
+            return new Peer(name, int.Parse(endpoints[0].Split(':')[1], System.Globalization.CultureInfo.InvariantCulture), 0, null, null);
+
+        var prefix = Directory.CreateTempSubdirectory("holdfast-bench-").FullName;
+        var (port, admin) = (FreePort(), FreePort());
+        var configuration = Path.Combine(prefix, PeerConfiguration.FileNameOf(name));
+        await File.WriteAllTextAsync(configuration, PeerConfiguration.Render(name, port, admin, prefix, endpoints));
+        var command = PeerConfiguration.CommandOf(name, prefix, configuration);
+
+        // Through a shell only for the redirections; exec keeps the process id. Holdfast writes its access log to the file.
+        var start = Pinning.Taskset(Pinning.ProxyCore, "sh", ["-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
+        start.Environment.Remove("HOLDFAST_BENCH_PINNED");
+        var process = Process.Start(start)!;
+        Running[process] = true;
+        var peer = new Peer(name, port, admin, process, prefix);
+        await peer.WaitUntilListeningAsync();
+        return peer;
+    }
+
+    /// <summary>Ends all that run, with no word; for an interrupted bench.</summary>
+    public static void KillAll()
+    {
+        foreach (var process in Running.Keys)
+            process.Kill(entireProcessTree: true);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is null)
+            return;
+        _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync();
+        Running.TryRemove(_process, out _);
+        _process.Dispose();
+        Directory.Delete(_prefix!, recursive: true);
+    }
+
+    private static int FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+
+    private async Task WaitUntilListeningAsync()
+    {
+        for (var attempt = 0; attempt < 200; attempt++)
+        {
+            if (_process!.HasExited)
+                break;
+            try
+            {
+                using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                await socket.ConnectAsync(IPAddress.Loopback, Port);
+                return;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(50));
+            }
+        }
+
+        var output = await File.ReadAllTextAsync(Path.Combine(_prefix!, "output"));
+        await DisposeAsync();
+        throw new BenchException($"{Name} does not listen. It says:\n{output}");
+    }
+}

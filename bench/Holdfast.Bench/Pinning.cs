@@ -1,0 +1,34 @@
+using System.Diagnostics;
+
+namespace Holdfast.Bench;
+
+/// <summary>The proxy has one core to itself; load, backend and this program share the other.</summary>
+internal static class Pinning
+{
+    public const int ProxyCore = 0, LoadCore = 1;
+    private const string Mark = "HOLDFAST_BENCH_PINNED";
+
+    /// <summary>Whether this process is the pinned one; else <see cref="RunAgainAsync"/> makes one.</summary>
+    public static bool IsPinned => Environment.GetEnvironmentVariable(Mark) is not null;
+
+    public static async Task<int> RunAgainAsync(string[] args)
+    {
+        var start = Taskset(LoadCore, "dotnet", [typeof(Pinning).Assembly.Location, .. args]);
+        start.Environment[Mark] = "1";
+        using var process = Process.Start(start)!;
+
+        // An interrupt reaches both, being one process group; the child stops its proxies and this waits for it.
+        Console.CancelKeyPress += (_, e) => e.Cancel = true;
+        await process.WaitForExitAsync();
+        return process.ExitCode;
+    }
+
+    /// <summary>taskset becomes the program, so that its process id is the program's.</summary>
+    public static ProcessStartInfo Taskset(int core, string program, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo("taskset") { UseShellExecute = false };
+        foreach (var argument in new[] { "-c", core.ToString(System.Globalization.CultureInfo.InvariantCulture), program }.Concat(arguments))
+            start.ArgumentList.Add(argument);
+        return start;
+    }
+}

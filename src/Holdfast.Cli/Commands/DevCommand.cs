@@ -1,0 +1,119 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Holdfast.Cli.Dev;
+using Spectre.Console;
+
+namespace Holdfast.Cli.Commands;
+
+/// <summary><c>holdfast dev</c>: an application's replicas and the gateway before them, on this machine.</summary>
+internal static class DevCommand
+{
+    public static Command Create()
+    {
+        var app = new Option<string?>("--app")
+        {
+            Description = "A shell command that starts one replica; it reads its port from WEBSOCKET_PORT or PORT. Default: the Showcase.",
+            HelpName = "CMD",
+        };
+        var replicas = new Option<int>("--replicas") { Description = "How many.", DefaultValueFactory = _ => 3, HelpName = "N" };
+        var port = new Option<int>("--port")
+        {
+            Description = "Where the gateway takes clients, on 127.0.0.1.",
+            DefaultValueFactory = _ => 8080,
+            HelpName = "PORT",
+        };
+        var adminPort = new Option<int>("--admin-port")
+        {
+            Description = "Where the gateway's admin API answers, on 127.0.0.1.",
+            DefaultValueFactory = _ => 9090,
+            HelpName = "PORT",
+        };
+        var health = new Option<string?>("--health")
+        {
+            Description = "A replica is ready when a GET of this path is answered with 2xx. Default: when its port accepts.",
+            HelpName = "PATH",
+        };
+        Require(replicas, n => n is >= 1 and <= DevOptions.MaxReplicas, $"from 1 to {DevOptions.MaxReplicas}");
+        Require(port, IsPort, "a port from 1 to 65535");
+        Require(adminPort, IsPort, "a port from 1 to 65535");
+        Require(health, IsPath, "a path such as /healthz");
+        Require(app, a => a is null || !string.IsNullOrWhiteSpace(a), "a command such as 'node server.js'");
+
+        var dev = new Command("dev", "Runs replicas of an application and the gateway before them, on this machine.")
+        {
+            app, replicas, port, adminPort, health,
+        };
+        dev.SetAction((parsed, _) => RunAsync(new DevOptions(
+            parsed.GetValue(app), parsed.GetValue(replicas), parsed.GetValue(port), parsed.GetValue(adminPort), parsed.GetValue(health))));
+        return dev;
+    }
+
+    private static async Task<int> RunAsync(DevOptions options)
+    {
+        if (options.Port == options.AdminPort)
+        {
+            await Console.Error.WriteLineAsync("holdfast: --port and --admin-port are the same; they must differ");
+            return ExitCodes.BadUsage;
+        }
+
+        var (dotnet, tool) = Tool();
+        try
+        {
+            var command = options.App is { } app ? ReplicaCommand.ForApp(app) : ReplicaCommand.ForShowcase(AppContext.BaseDirectory, dotnet);
+            IDevScreen screen = !Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities.Ansi
+                ? new TableScreen(AnsiConsole.Console, TimeProvider.System)
+                : new PlainScreen(Console.Out, TimeProvider.System);
+            using var quit = new CancellationTokenSource();
+            using var hurry = new CancellationTokenSource();
+            using var signals = new SignalSet(quit, hurry);
+            var session = new DevSession(options, command, tool, screen, KeyReader.StartIfTerminal(), TimeProvider.System, new Random());
+            await session.RunAsync(quit.Token, hurry.Token);
+            return ExitCodes.Ok;
+        }
+        catch (Exception e) when (e is DevException or IOException or UnauthorizedAccessException)
+        {
+            await Console.Error.WriteLineAsync("holdfast: " + e.Message);
+            return ExitCodes.Failed;
+        }
+    }
+
+    /// <summary>How this tool was started: by its own executable, or as an assembly by dotnet.</summary>
+    private static (string Dotnet, IReadOnlyList<string> Tool) Tool()
+    {
+        var executable = Environment.ProcessPath ?? "dotnet";
+        return Path.GetFileNameWithoutExtension(executable) == "dotnet"
+            ? (executable, [executable, Path.Combine(AppContext.BaseDirectory, "holdfast.dll")])
+            : ("dotnet", [executable]);
+    }
+
+    private static bool IsPath(string? path) =>
+        path is null || (path.StartsWith('/') && Uri.TryCreate("http://localhost" + path, UriKind.Absolute, out _));
+
+    private static bool IsPort(int port) => port is >= 1 and <= 65535;
+
+    private static void Require<T>(Option<T> option, Func<T?, bool> holds, string good) => option.Validators.Add(result =>
+    {
+        if (!result.Errors.Any() && !holds(result.GetValue(option)))
+            result.AddError($"{option.Name} '{string.Join(' ', result.Tokens)}': {good} is needed");
+    });
+
+    /// <summary>The first signal quits, the second does not wait.</summary>
+    private sealed class SignalSet : IDisposable
+    {
+        private readonly PosixSignalRegistration[] _registrations;
+
+        public SignalSet(CancellationTokenSource quit, CancellationTokenSource hurry)
+        {
+            _registrations = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGQUIT])
+                .Select(signal => PosixSignalRegistration.Create(signal, On))];
+
+            void On(PosixSignalContext context)
+            {
+                context.Cancel = true;
+                (quit.IsCancellationRequested ? hurry : quit).Cancel();
+            }
+        }
+
+        public void Dispose() => Array.ForEach(_registrations, r => r.Dispose());
+    }
+}

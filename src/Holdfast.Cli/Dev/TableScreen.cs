@@ -1,0 +1,187 @@
+using System.Globalization;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Holdfast.Cli.Dev;
+
+/// <summary>A live table on a terminal.</summary>
+internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDevScreen
+{
+    private const int BarWidth = 16;
+    private const int ProcessWidth = 17;
+
+    // Columns of text below which something has to go.
+    private const int NarrowBelow = 118;
+    private const int VeryNarrowBelow = 96;
+    private static readonly TimeSpan RefreshInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan CrashShownFor = TimeSpan.FromSeconds(20);
+
+    private volatile Happening? _lastEvent;
+    private volatile Happening? _lastCrash;
+
+    private sealed record Happening(ProcessEvent Event, long At);
+
+    public void Tell(ProcessEvent happened)
+    {
+        _lastEvent = new Happening(happened, time.GetTimestamp());
+        if (happened.Kind == ProcessEventKind.Exited)
+            _lastCrash = _lastEvent;
+    }
+
+    /// <summary>Not shown as it comes; the last lines are when the replica ends unexpectedly.</summary>
+    public void Output(string replica, string line)
+    {
+    }
+
+    public void Say(string sentence) => console.WriteLine(sentence);
+
+    public Task RunAsync(DevModel model, CancellationToken stop) => console
+        .Live(Draw(model))
+        .Overflow(VerticalOverflow.Ellipsis)
+        .Cropping(VerticalOverflowCropping.Bottom)
+        .StartAsync(async live =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                await Task.Delay(RefreshInterval, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                live.UpdateTarget(Draw(model));
+            }
+        });
+
+    internal IRenderable Draw(DevModel model)
+    {
+        var parts = new List<IRenderable> { Header(model), Replicas(model), Ends(model) };
+        if (_lastCrash is { } crash && time.GetElapsedTime(crash.At) < CrashShownFor)
+            parts.Add(Crash(crash.Event));
+        parts.Add(Footer(model));
+        return new Rows(parts);
+    }
+
+    private Markup Header(DevModel model)
+    {
+        var gateway = model.Gateway.Snapshot;
+        var open = gateway.State == ProcessState.Ready
+            ? $"open [bold underline]{model.Options.Address}[/]"
+            : $"[yellow]gateway {State(gateway).Text}[/]";
+        return new Markup($"\n [bold teal]holdfast dev[/]   {open}   [grey]admin {model.Options.AdminAddress}[/]\n");
+    }
+
+    private Table Replicas(DevModel model)
+    {
+        var view = model.Admin.View;
+        var most = Math.Max(1, view.Endpoints.Values.Select(e => e.Connections).DefaultIfEmpty().Max());
+        var width = console.Profile.Width;
+        var columns = new List<(string Heading, Func<Replica, string> Cell, bool IsNumber)>
+        {
+            ("replica", r => r.Name, false),
+            ("endpoint", r => $"[grey]{r.Address}[/]", false),
+            ("process", r => Process(r.Process.Snapshot), false),
+            ("phase", r => Colored(Seen(r)?.Phase, "Ready"), false),
+            ("health", r => Colored(Seen(r)?.Health, "Healthy"), false),
+            ("connections", r => Bar(Seen(r)?.Connections ?? 0, most, width < NarrowBelow ? BarWidth / 2 : BarWidth), false),
+            ("in/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToEndpoint), true),
+            ("out/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToClient), true),
+            ("restarts", r => r.Process.Snapshot.Restarts is > 0 and var restarts ? Invariant($"[yellow]{restarts}[/]") : "[grey]0[/]", true),
+        };
+        if (width < NarrowBelow)
+            columns.RemoveAll(c => c.Heading == "endpoint");
+        if (width < VeryNarrowBelow)
+            columns.RemoveAll(c => c.Heading is "health" or "restarts");
+
+        var table = new Table().Border(TableBorder.Rounded).BorderColor(Color.Grey).Expand();
+        foreach (var (heading, _, isNumber) in columns)
+        {
+            var column = new TableColumn($"[grey]{heading}[/]").NoWrap();
+            table.AddColumn(isNumber ? column.RightAligned() : column);
+        }
+
+        foreach (var replica in model.Replicas)
+            table.AddRow([.. columns.Select(c => c.Cell(replica))]);
+        return table;
+
+        // As wide as its longest, so that columns do not move.
+        string Process(ProcessSnapshot process)
+        {
+            var (color, text) = State(process);
+            return $"[{color}]{(width < VeryNarrowBelow ? text : text.PadRight(ProcessWidth))}[/]";
+        }
+
+        EndpointView? Seen(Replica replica) => view.Endpoints.GetValueOrDefault(replica.Address);
+    }
+
+    private static Rows Ends(DevModel model)
+    {
+        var ends = model.Admin.View.Ends;
+        var table = new Table().Border(TableBorder.None);
+        foreach (var heading in (ReadOnlySpan<string>)["time", "replica", "reason", "side", "code", "lasted"])
+            table.AddColumn(new TableColumn($"[grey]{heading}[/]").NoWrap().PadLeft(1));
+        foreach (var end in ends.Take(AdminPoller.Ends))
+        {
+            table.AddRow(
+                Invariant($"[grey]{end.Time.ToLocalTime():HH:mm:ss}[/]"),
+                Safe(model.NameOf(end.Endpoint)),
+                Safe(end.Reason),
+                Safe(end.Side),
+                end.CloseCode is { } code ? Invariant($"{code}") : "[grey]-[/]",
+                Lasted(TimeSpan.FromMilliseconds(Math.Clamp(end.DurationMs, 0, 1e12))));
+        }
+
+        // Always as high, so that what is below does not jump.
+        for (var row = ends.Count; row < AdminPoller.Ends; row++)
+            table.AddRow("", "", "", "", "", "");
+        var title = ends.Count == 0 ? " [bold]last ends[/]  [grey]none yet[/]" : " [bold]last ends[/]";
+        return new Rows(new Markup(title), new Padder(table, new Padding(1, 0, 0, 0)));
+    }
+
+    private static Panel Crash(ProcessEvent crash)
+    {
+        var lines = crash.LastOutput.Count == 0 ? ["(it printed nothing)"] : crash.LastOutput;
+        return new Panel(new Markup(string.Join('\n', lines.Select(Safe))))
+            .Header($" [red]{Safe(crash.Process)} {Safe(crash.Text)}[/] ")
+            .BorderColor(Color.Red)
+            .Expand();
+    }
+
+    private Markup Footer(DevModel model)
+    {
+        var keys = model.HasKeys
+            ? $"[bold]k[/] kills the busiest replica   [bold]1-{Math.Min(9, model.Replicas.Count)}[/] that one   [bold]q[/] quits"
+            : "[bold]Ctrl-C[/] quits";
+        var news = _lastEvent is { } last ? $"[grey]{Safe(last.Event.Process)}: {Safe(last.Event.Text)}[/]" : "";
+        return new Markup($"\n {keys}   {news}\n");
+    }
+
+    private (string Color, string Text) State(ProcessSnapshot process) => process.State switch
+    {
+        ProcessState.Ready => ("green", "ready"),
+        ProcessState.Starting => ("yellow", "starting"),
+        ProcessState.BackingOff =>
+            ("red", Invariant($"backing off {Math.Max(0, (process.RestartAt - time.GetUtcNow()).TotalSeconds):0.0} s")),
+        ProcessState.Stopping => ("yellow", "stopping"),
+        _ => ("grey", "stopped"),
+    };
+
+    private static string Bar(long value, long most, int width)
+    {
+        var filled = value == 0 ? 0 : (int)Math.Max(1, value * width / most);
+        return Invariant($"{value,5} [teal]{new string('█', filled)}[/][grey]{new string('·', width - filled)}[/]");
+    }
+
+    private static string Colored(string? value, string good) =>
+        value is null ? "[grey]-[/]" : $"[{(value == good ? "green" : "yellow")}]{Safe(value)}[/]";
+
+    private static string Number(double value) => value < 0.05 ? "[grey]0[/]" : Invariant($"{value:#,0.#}");
+
+    private static string Lasted(TimeSpan time) => time switch
+    {
+        { TotalSeconds: < 1 } => Invariant($"{time.TotalMilliseconds:0} ms"),
+        { TotalMinutes: < 1 } => Invariant($"{time.TotalSeconds:0.0} s"),
+        { TotalHours: < 1 } => Invariant($"{(int)time.TotalMinutes} min {time.Seconds} s"),
+        _ => Invariant($"{(int)time.TotalHours} h {time.Minutes} min"),
+    };
+
+    /// <summary>Text from elsewhere: no markup, no control characters that would move the cursor.</summary>
+    private static string Safe(string? text) => Markup.Escape(new string([.. (text ?? "-").Select(c => char.IsControl(c) ? ' ' : c)]));
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

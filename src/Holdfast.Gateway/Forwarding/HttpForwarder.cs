@@ -1,0 +1,249 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Hosting;
+using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Routing;
+using Holdfast.Relay.Interop;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Primitives;
+
+namespace Holdfast.Gateway.Forwarding;
+
+/// <summary>
+/// Forwards plain HTTP to the same backends as the WebSockets, streaming both ways. Each client connection carries one request and then
+/// closes: an upgrade that came on a kept-alive connection would miss the loops.
+/// </summary>
+internal sealed class HttpForwarder : IDisposable
+{
+    /// <summary>Bytes copied at once; each piece is flushed, so events and long polls are not held back.</summary>
+    private const int CopySize = 16 * 1024;
+
+    private readonly GatewayRuntime _runtime;
+    private readonly Lazy<HttpMessageInvoker> _client = new(CreateClient);
+
+    public HttpForwarder(GatewayRuntime runtime) => _runtime = runtime;
+
+    public async Task ForwardAsync(HttpContext context, HandedOff handedOff)
+    {
+        context.Response.Headers.Connection = "close";
+        var request = context.Request;
+        var rawTarget = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
+        var target = rawTarget.StartsWith('/') ? rawTarget : request.Path + request.QueryString.ToUriComponent();
+        if (!TryRoute(request, target, out var route))
+        {
+            await RefuseAsync(context, 404, "No route matches this host and path.").ConfigureAwait(false);
+            return;
+        }
+
+#pragma warning disable RS0030 // Thread-safe, and fairness is all that hangs on it.
+        var random = Random.Shared;
+#pragma warning restore RS0030
+        if (route.Choose(random) is not { } backend)
+        {
+            await RefuseAsync(context, 500, "Every backend of the route has weight 0.").ConfigureAwait(false);
+            return;
+        }
+
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        if (route.Options.Timeouts.Request > TimeSpan.Zero)
+            timeout.CancelAfter(route.Options.Timeouts.Request);
+        var tried = new List<int>(HandshakeAttempt.Most);
+        var hasBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
+        try
+        {
+            while (true)
+            {
+                var endpoint = Pick(backend, random, tried);
+                if (endpoint?.Resolved is not { } resolved)
+                {
+                    await RefuseAsync(context, tried.Count == 0 ? 503 : 502, "No endpoint of the backend could be reached.").ConfigureAwait(false);
+                    return;
+                }
+
+                try
+                {
+                    await SendAsync(context, handedOff, resolved.Address, target, hasBody, timeout.Token).ConfigureAwait(false);
+                    return;
+                }
+                catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError && tried.Count < HandshakeAttempt.Most)
+                {
+                    // No byte of the request has left: another endpoint may have it.
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            if (!context.RequestAborted.IsCancellationRequested)
+                await RefuseAsync(context, 504, "The endpoint did not answer in time.").ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
+        {
+            await RefuseAsync(context, 502, "The endpoint broke the connection or answered no valid HTTP.").ConfigureAwait(false);
+        }
+    }
+
+    public void Dispose()
+    {
+        if (_client.IsValueCreated)
+            _client.Value.Dispose();
+    }
+
+    private static HttpMessageInvoker CreateClient() => new(new SocketsHttpHandler
+    {
+        AllowAutoRedirect = false,
+        UseProxy = false,
+        UseCookies = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        ActivityHeadersPropagator = null,
+        ConnectTimeout = TimeSpan.FromSeconds(5),
+        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
+    });
+
+    private static async Task RefuseAsync(HttpContext context, int status, string detail)
+    {
+        if (context.Response.HasStarted)
+        {
+            context.Abort();    // The client must not take a cut answer for a whole one.
+            return;
+        }
+
+        context.Response.Clear();
+        context.Response.StatusCode = status;
+        context.Response.Headers.Connection = "close";
+        if (status == 503)
+            context.Response.Headers.RetryAfter = "1";
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        await context.Response.WriteAsync(detail + "\n", CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private EndpointState? Pick(BackendState backend, Random random, List<int> tried)
+    {
+        Span<int> excluded = stackalloc int[HandshakeAttempt.Most];
+        for (var i = 0; i < tried.Count; i++)
+            excluded[i] = tried[i];
+        var endpoint = backend.Reserve(random, _runtime.Clock.Milliseconds, excluded[..tried.Count]);
+        if (endpoint is not null)
+            tried.Add(endpoint.Id);
+        endpoint?.Release();    // A request is no connection: it weighs nothing in the balance of sockets.
+        return endpoint;
+    }
+
+    private bool TryRoute(HttpRequest request, string target, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Route? route)
+    {
+        var bytes = Encoding.Latin1.GetBytes(target);
+        var question = Array.IndexOf(bytes, (byte)'?');
+        var view = new RequestView
+        {
+            Method = Encoding.Latin1.GetBytes(request.Method),
+            Host = Encoding.Latin1.GetBytes(request.Host.Value ?? ""),
+            Path = question < 0 ? bytes : bytes.AsSpan(0, question),
+            Query = question < 0 ? default : bytes.AsSpan(question + 1),
+            Headers = new HeaderLookup(request.Headers),
+        };
+        return _runtime.Routes.TryMatch(view, out route);
+    }
+
+    private async Task SendAsync(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody, CancellationToken cancel)
+    {
+        using var message = CreateRequest(context, handedOff, address, target, hasBody);
+        using var answer = await _client.Value.SendAsync(message, cancel).ConfigureAwait(false);
+        var response = context.Response;
+        response.StatusCode = (int)answer.StatusCode;
+        context.Features.Get<IHttpResponseFeature>()!.ReasonPhrase = answer.ReasonPhrase;
+        var perHop = answer.Headers.Connection;
+        CopyHeaders(answer.Headers.NonValidated, response.Headers, perHop);
+        CopyHeaders(answer.Content.Headers.NonValidated, response.Headers, perHop);
+        response.Headers.Connection = "close";
+        if (HttpMethods.IsHead(context.Request.Method) || answer.StatusCode is HttpStatusCode.NotModified or HttpStatusCode.NoContent)
+            return;
+
+        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        await response.StartAsync(cancel).ConfigureAwait(false);
+        var body = await answer.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
+        await using (body.ConfigureAwait(false))
+        {
+            while (true)
+            {
+                var read = await body.ReadAsync(response.BodyWriter.GetMemory(CopySize), cancel).ConfigureAwait(false);
+                if (read == 0)
+                    return;
+                response.BodyWriter.Advance(read);
+                if ((await response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false)).IsCompleted)
+                    return;
+            }
+        }
+    }
+
+    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody)
+    {
+        var request = context.Request;
+        // The path goes on as it came: no decoding, no dot segments resolved, or the gateway and the endpoint could see different requests.
+        var uri = new Uri("http://" + address.ToEndPoint() + target, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        var message = new HttpRequestMessage(new HttpMethod(request.Method), uri) { Version = HttpVersion.Version11 };
+        if (hasBody)
+            message.Content = new StreamContent(request.Body, CopySize);
+
+        var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
+        var trusted = HandshakePolicy.IsTrusted(_runtime.Listeners[handedOff.ListenerId].Options.TrustedProxies, NativeAddress.From(client));
+        foreach (var (name, values) in request.Headers)
+        {
+            var bytes = Encoding.ASCII.GetBytes(name);
+            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(request.Headers.Connection, name))
+                continue;
+            if (!message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
+                message.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
+        }
+
+        var address4 = client.Address.IsIPv4MappedToIPv6 ? client.Address.MapToIPv4() : client.Address;
+        var forwardedFor = trusted && request.Headers["X-Forwarded-For"] is { Count: > 0 } given ? string.Join(", ", given.ToArray()) + ", " : "";
+        message.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor + address4);
+        message.Headers.TryAddWithoutValidation("X-Forwarded-Proto", Trusted("X-Forwarded-Proto") ?? "http");
+        message.Headers.TryAddWithoutValidation("X-Forwarded-Host", Trusted("X-Forwarded-Host") ?? request.Host.Value);
+        return message;
+
+        string? Trusted(string name) => trusted && request.Headers[name] is { Count: > 0 } value ? value[0] : null;
+    }
+
+    private static bool NamesIn(StringValues connection, string name)
+    {
+        foreach (var list in connection)
+        {
+            foreach (var token in (list ?? "").Split(','))
+            {
+                if (token.Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
+                    return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static void CopyHeaders(HttpHeadersNonValidated from, IHeaderDictionary to, HttpHeaderValueCollection<string> perHop)
+    {
+        foreach (var (name, values) in from)
+        {
+            var bytes = Encoding.ASCII.GetBytes(name);
+            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsHoldfast(bytes) || perHop.Contains(name))
+                continue;
+            if (name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase))
+                to.ContentLength = long.Parse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture);
+            else
+                to[name] = new StringValues([.. values]);
+        }
+    }
+
+    private sealed class HeaderLookup(IHeaderDictionary headers) : IHeaderLookup
+    {
+        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+        {
+            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && values.Count > 0;
+            value = found ? Encoding.Latin1.GetBytes(values[0] ?? "") : default;
+            return found;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Routing;
+using Holdfast.Wire.WebSocket;
+
+namespace Holdfast.Gateway.Handshakes;
+
+/// <summary>What the policy remembers of a handshake between its steps: the backend, the endpoint whose place it holds, and what was tried.</summary>
+internal sealed class HandshakeAttempt(Route route, BackendState backend)
+{
+    /// <summary>Attempts at most: the first and two retries.</summary>
+    public const int Most = 3;
+
+    private readonly int[] _tried = new int[Most];
+    private int _count;
+
+    public Route Route { get; } = route;
+
+    public BackendState Backend { get; } = backend;
+
+    /// <summary>A connection is reserved on it while it is not null.</summary>
+    public EndpointState? Endpoint { get; private set; }
+
+    public byte[] ExpectedAccept { get; } = new byte[AcceptKey.Length];
+
+    /// <summary>The client's offered sub-protocols, as one comma list; null: none.</summary>
+    public byte[]? OfferedProtocols { get; set; }
+
+    public bool MayRetry => _count < Most;
+
+    /// <summary>Whether another endpoint could be tried after the one now held.</summary>
+    public bool HasOther => MayRetry && Backend.Endpoints.Length > _count;
+
+    /// <summary>Reserves an endpoint not tried before. False: there is none.</summary>
+    public bool TryNext(Random random, long nowMs)
+    {
+        Release();
+        if (!MayRetry)
+            return false;
+        Endpoint = Backend.Reserve(random, nowMs, _tried.AsSpan(0, _count));
+        if (Endpoint is null)
+            return false;
+        Endpoint.BeginHandshake();
+        _tried[_count++] = Endpoint.Id;
+        return true;
+    }
+
+    /// <summary>Gives the place back.</summary>
+    public void Release()
+    {
+        Endpoint?.EndHandshake();
+        Endpoint?.Release();
+        Endpoint = null;
+    }
+
+    /// <summary>The handshake is done; the place stays taken, by the established connection.</summary>
+    public EndpointState Establish()
+    {
+        var endpoint = Endpoint!;
+        endpoint.EndHandshake();
+        Endpoint = null;
+        return endpoint;
+    }
+}

@@ -1,0 +1,265 @@
+using Holdfast.Gateway.Forwarding;
+using Holdfast.Gateway.Hosting;
+using Holdfast.Gateway.Listeners;
+using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Telemetry;
+using Holdfast.Relay.Handshakes;
+using Holdfast.Relay.Interop;
+using Holdfast.Relay.Pairs;
+using Holdfast.Wire.Http1;
+using Holdfast.Wire.WebSocket;
+
+namespace Holdfast.Gateway.Handshakes;
+
+/// <summary>
+/// The gateway's decisions about handshakes, one instance per loop, on its thread: checks the head, finds route and endpoint, rewrites heads,
+/// verifies the answer, retries elsewhere. What it decided goes into the pair as plain settings; nothing here is asked about a message.
+/// </summary>
+internal sealed class HandshakePolicy(
+    GatewayRuntime runtime,
+    IConnectionTelemetry telemetry,
+    IHandOff handOff,
+    Random random,
+    Action<Exception> onBug) : IHandshakePolicy
+{
+    private readonly RequestHead _head = new();
+    private HandshakeOutcome _outcome;
+    private int _status;
+
+    public HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
+    {
+        try
+        {
+            return Judge(handshake, head);
+        }
+        catch (Exception e)
+        {
+            return OnBug(handshake, e);
+        }
+    }
+
+    public HandshakeStep OnResponse(Handshake handshake, ReadOnlySpan<byte> head)
+    {
+        try
+        {
+            return JudgeAnswer(handshake, head);
+        }
+        catch (Exception e)
+        {
+            return OnBug(handshake, e);
+        }
+    }
+
+    private HandshakeStep Judge(Handshake handshake, ReadOnlySpan<byte> head)
+    {
+        var fault = _head.Parse(head);
+        if (fault == HeadFault.TooManyHeaders)
+            return Refuse(handshake, HandshakeOutcome.HeadTooLarge, Refusals.Describe(fault));
+        if (fault != HeadFault.None)
+            return Refuse(handshake, HandshakeOutcome.BadRequest, Refusals.Describe(fault));
+        handshake.Path = PathOf(_head.Path);
+        if (!_head.Lists("connection"u8, "upgrade"u8) || !_head.Lists("upgrade"u8, "websocket"u8))
+            return HandshakeStep.HandOff;
+        if (UpgradeRules.Check(_head, out var outcome) is { } detail)
+            return Refuse(handshake, outcome, detail);
+
+        var listener = runtime.Listeners[handshake.ListenerId].Options;
+        var limit = listener.Limits.Connections > 0 ? Math.Min(listener.Limits.Connections, runtime.UsableConnections) : runtime.UsableConnections;
+        if (runtime.Established >= limit)
+            return Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway is at its limit of connections.");
+        if (!runtime.Routes.TryMatch(_head.View, out var route))
+            return Refuse(handshake, HandshakeOutcome.NoRoute, "No route matches this host and path.");
+        if (route.Choose(random) is not { } backend)
+            return Refuse(handshake, HandshakeOutcome.NoBackend, "Every backend of the route has weight 0.");
+
+        var attempt = new HandshakeAttempt(route, backend);
+        handshake.PolicyState = attempt;
+        if (!attempt.TryNext(random, handshake.Now))
+            return Refuse(handshake, HandshakeOutcome.NoEndpoint, "No endpoint of the backend is ready.");
+
+        _ = _head.TryGet("sec-websocket-key"u8, out var key);
+        AcceptKey.Compute(key, attempt.ExpectedAccept);
+        attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
+        var trusted = IsTrusted(listener.TrustedProxies, handshake.Client);
+        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Client, trusted, handshake.Id);
+        handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
+        handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
+        return Dial(handshake, attempt);
+    }
+
+    public void OnRequestFault(Handshake handshake, RequestFault fault) => _ = fault switch
+    {
+        RequestFault.HeadTimeout => Refuse(handshake, HandshakeOutcome.HeadTimeout, "The request head did not come whole in time."),
+        RequestFault.HeadTooLarge => Refuse(handshake, HandshakeOutcome.HeadTooLarge, "The request head is over 32 KiB."),
+        _ => Refuse(handshake, HandshakeOutcome.BadRequest, Refusals.Describe(HeadFault.ControlByte)),
+    };
+
+    public HandshakeStep OnDialFailed(Handshake handshake, DialFailure failure)
+    {
+        var attempt = AttemptOf(handshake);
+        if (failure is not (DialFailure.LocalResources or DialFailure.NoAddress))
+            attempt.Endpoint?.CountFailure();
+        if (failure != DialFailure.LocalResources && handshake.Remaining > 0 && attempt.TryNext(random, handshake.Now))
+            return Dial(handshake, attempt);
+        return failure switch
+        {
+            DialFailure.LocalResources => Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway has no descriptors or ports left."),
+            DialFailure.ConnectTimeout or DialFailure.ResponseTimeout =>
+                Refuse(handshake, HandshakeOutcome.EndpointTimeout, "No endpoint answered in time."),
+            DialFailure.MalformedResponse => Refuse(handshake, HandshakeOutcome.EndpointFailed, "The endpoint's answer to the handshake was not valid."),
+            _ => Refuse(handshake, HandshakeOutcome.EndpointFailed, "No endpoint could be reached."),
+        };
+    }
+
+    private HandshakeStep JudgeAnswer(Handshake handshake, ReadOnlySpan<byte> head)
+    {
+        var attempt = AttemptOf(handshake);
+        if (ResponseHead.TryParse(head, out var response) != ResponseFault.None)
+            return OnDialFailed(handshake, DialFailure.MalformedResponse);
+        switch (response.Status)
+        {
+            case 101:
+                if (!UpgradeRules.IsAcceptable(in response, attempt))
+                    return OnDialFailed(handshake, DialFailure.MalformedResponse);
+                attempt.Endpoint!.ClearFailures();
+                handshake.ReservedBits = UpgradeRules.ReservedBitsOf(in response);
+                handshake.Settings = SettingsOf(attempt.Backend, attempt.Endpoint);
+                UpgradeHeads.WriteSwitching(handshake.Response, in response);
+                return HandshakeStep.Upgrade;
+
+            case < 200:
+                return HandshakeStep.AwaitNext;
+
+            case < 300:
+                return Refuse(handshake, HandshakeOutcome.NotUpgraded, "The endpoint answered the handshake without upgrading.");
+
+            case 502 or 503 or 504 when attempt.HasOther && handshake.Remaining > 0:
+                // Whoever answers so says that another may serve: that is no failure of the endpoint's.
+                if (attempt.TryNext(random, handshake.Now))
+                    return Dial(handshake, attempt);
+                return RelayRefusal(handshake, in response);
+
+            default:
+                return RelayRefusal(handshake, in response);
+        }
+    }
+
+    public bool HandOff(Handshake handshake, int fd, ReadOnlySpan<byte> received)
+    {
+        if (handOff.TryHandOff(fd, handshake.ListenerId, received))
+            return true;
+        _ = Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway has too many requests waiting.");
+        return false;
+    }
+
+    public void OnEstablished(Handshake handshake)
+    {
+        var attempt = AttemptOf(handshake);
+        var endpoint = attempt.Establish();
+        Report(handshake, HandshakeOutcome.Upgraded, 101, attempt.Backend, endpoint);
+    }
+
+    public void OnHandshakeEnded(Handshake handshake, HandshakeEnd end)
+    {
+        var attempt = handshake.PolicyState as HandshakeAttempt;
+        var (outcome, status) = end switch
+        {
+            HandshakeEnd.Refused => (_outcome, _status),
+            HandshakeEnd.ClientGone => (HandshakeOutcome.ClientGone, 0),
+            _ => (HandshakeOutcome.Shutdown, 0),
+        };
+        var endpoint = attempt?.Endpoint;
+        attempt?.Release();
+        Report(handshake, outcome, status, attempt?.Backend, endpoint);
+    }
+
+    public void OnPairEnded(in PairEnd end)
+    {
+        var endpoint = runtime.EndpointOf(end.EndpointId);
+        endpoint.Release();
+        telemetry.OnPairEnded(in end, runtime.BackendOf(end.BackendId), endpoint);
+    }
+
+    internal static bool IsTrusted(IReadOnlyList<System.Net.IPNetwork> proxies, in NativeAddress client)
+    {
+        if (proxies.Count == 0)
+            return false;
+        var address = client.ToEndPoint().Address;
+        foreach (var network in proxies)
+        {
+            if (network.Contains(address))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>A bug here ends one handshake, not the connections of everyone else.</summary>
+    private HandshakeStep OnBug(Handshake handshake, Exception exception)
+    {
+        onBug(exception);
+        return Refuse(handshake, HandshakeOutcome.InternalError, "The gateway failed to handle this request.");
+    }
+
+    private static HandshakeAttempt AttemptOf(Handshake handshake) => (HandshakeAttempt)handshake.PolicyState!;
+
+    private static int Milliseconds(TimeSpan time) => (int)Math.Min(time.TotalMilliseconds, int.MaxValue);
+
+    private static HandshakeStep Dial(Handshake handshake, HandshakeAttempt attempt)
+    {
+        handshake.Target = attempt.Endpoint!.Resolved?.Address ?? default;
+        // While others could be asked, one endpoint may use half of what is left.
+        handshake.AttemptTimeout = attempt.HasOther ? Math.Max(1, handshake.Remaining / 2) : 0;
+        return HandshakeStep.Dial;
+    }
+
+    private static PairSettings SettingsOf(BackendState backend, EndpointState endpoint)
+    {
+        var options = backend.Options;
+        return new PairSettings
+        {
+            PingInterval = Milliseconds(options.KeepAlive.PingInterval),
+            PongTimeout = Milliseconds(options.KeepAlive.PongTimeout),
+            IdleTimeout = Milliseconds(options.KeepAlive.IdleTimeout),
+            SpillCap = options.Spill,
+            BackendId = backend.Id,
+            EndpointId = endpoint.Id,
+        };
+    }
+
+    private static PathBytes PathOf(ReadOnlySpan<byte> path)
+    {
+        PathBytes bytes = default;
+        path[..Math.Min(path.Length, PathBytes.Length)].CopyTo(bytes);
+        return bytes;
+    }
+
+    private HandshakeStep Refuse(Handshake handshake, HandshakeOutcome outcome, string detail)
+    {
+        _outcome = outcome;
+        _status = Refusals.Write(handshake.Response, outcome, detail);
+        return HandshakeStep.Refuse;
+    }
+
+    private HandshakeStep RelayRefusal(Handshake handshake, in ResponseHead response)
+    {
+        (_outcome, _status) = (HandshakeOutcome.EndpointRefused, response.Status);
+        handshake.Body = new ResponseBody(response.Framing, Math.Max(0, response.ContentLength));
+        UpgradeHeads.WriteRefusal(handshake.Response, in response);
+        return HandshakeStep.RelayRefusal;
+    }
+
+    private void Report(Handshake handshake, HandshakeOutcome outcome, int status, BackendState? backend, EndpointState? endpoint) =>
+        telemetry.OnHandshakeEnded(new HandshakeRecord
+        {
+            Id = handshake.Id,
+            Client = handshake.Client,
+            Outcome = outcome,
+            Status = status,
+            DurationMs = handshake.Now - handshake.AcceptedAt,
+            Backend = backend,
+            Endpoint = endpoint,
+            Attempts = handshake.Attempts,
+            Path = handshake.Path,
+        });
+}

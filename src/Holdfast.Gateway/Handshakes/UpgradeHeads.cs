@@ -1,0 +1,174 @@
+using System.Buffers.Text;
+using System.Net;
+using System.Security.Cryptography;
+using Holdfast.Gateway.Listeners;
+using Holdfast.Relay.Buffers;
+using Holdfast.Relay.Interop;
+using Holdfast.Wire.Http1;
+
+namespace Holdfast.Gateway.Handshakes;
+
+/// <summary>
+/// Rewrites heads (DESIGN section 3.5): what one hop may not tell the next is removed, what a client may not forge is stripped, and what the
+/// endpoint should know is added.
+/// </summary>
+internal static class UpgradeHeads
+{
+    private static readonly byte[] HexDigits = "0123456789abcdef"u8.ToArray();
+
+    /// <summary>Writes the request head for an endpoint.</summary>
+    public static void WriteRequest(ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id)
+    {
+        output.Clear();
+        output.Append("GET "u8);
+        output.Append(head.Target);
+        output.Append(" HTTP/1.1\r\n"u8);
+        for (var i = 0; i < head.HeaderCount; i++)
+        {
+            var name = head.Name(i);
+            if (!IsHopByHop(name) && !IsStripped(name, trusted) && !HeadRules.NameEquals(name, "content-length"u8) && !head.Lists("connection"u8, name))
+                AppendLine(output, name, head.Value(i));
+        }
+
+        output.Append("Connection: Upgrade\r\nUpgrade: websocket\r\n"u8);
+        WriteForwarded(output, head, client, trusted);
+        if (!head.TryGet("traceparent"u8, out _))
+            WriteTraceParent(output);
+        output.Append("Holdfast-Connection-Id: "u8);
+        AppendHex(output, id);
+        output.Append("\r\n\r\n"u8);
+    }
+
+    /// <summary>Writes the 101 for the client.</summary>
+    public static void WriteSwitching(ByteBuffer output, in ResponseHead head)
+    {
+        output.Clear();
+        output.Append("HTTP/1.1 101 Switching Protocols\r\n"u8);
+        foreach (var line in head)
+        {
+            if (!IsHopByHop(line.Name) && !IsHoldfast(line.Name) && !HeadRules.NameEquals(line.Name, "content-length"u8)
+                && !head.Lists(ResponseHeader.Connection, line.Name))
+                AppendLine(output, line.Name, line.Value);
+        }
+
+        output.Append("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"u8);
+    }
+
+    /// <summary>Writes an endpoint's refusal for the client; its body follows as framed, and the connection closes after it.</summary>
+    public static void WriteRefusal(ByteBuffer output, in ResponseHead head)
+    {
+        output.Clear();
+        output.Append("HTTP/1.1 "u8);
+        Utf8Formatter.TryFormat(head.Status, output.Reserve(8), out var digits);
+        output.Advance(digits);
+        output.Append((byte)' ');
+        output.Append(head.Reason);
+        output.Append("\r\n"u8);
+        foreach (var line in head)
+        {
+            var name = line.Name;
+            var kept = HeadRules.NameEquals(name, "transfer-encoding"u8)
+                || (HeadRules.NameEquals(name, "upgrade"u8) && head.Status == 426)
+                || (!IsHopByHop(name) && !head.Lists(ResponseHeader.Connection, name));
+            if (kept && !IsHoldfast(name))
+                AppendLine(output, name, line.Value);
+        }
+
+        output.Append("Connection: close\r\n\r\n"u8);
+    }
+
+    /// <summary>Headers that concern one hop only (RFC 9110 7.6.1).</summary>
+    public static bool IsHopByHop(ReadOnlySpan<byte> name) => name.Length switch
+    {
+        2 => HeadRules.NameEquals(name, "te"u8),
+        7 => HeadRules.NameEquals(name, "upgrade"u8) || HeadRules.NameEquals(name, "trailer"u8),
+        10 => HeadRules.NameEquals(name, "connection"u8) || HeadRules.NameEquals(name, "keep-alive"u8),
+        16 => HeadRules.NameEquals(name, "proxy-connection"u8),
+        17 => HeadRules.NameEquals(name, "transfer-encoding"u8),
+        18 => HeadRules.NameEquals(name, "proxy-authenticate"u8),
+        19 => HeadRules.NameEquals(name, "proxy-authorization"u8),
+        _ => false,
+    };
+
+    /// <summary>Headers that only the gateway may set, or only a trusted proxy before it. Forwarding ones are always written anew.</summary>
+    public static bool IsStripped(ReadOnlySpan<byte> name, bool trusted) =>
+        IsHoldfast(name) || (HeadRules.NameEquals(name, "forwarded"u8) && !trusted) || StartsWith(name, "x-forwarded-"u8, trusted);
+
+    public static bool IsHoldfast(ReadOnlySpan<byte> name) => name.Length >= 9 && HeadRules.NameEquals(name[..9], "holdfast-"u8);
+
+    private static bool StartsWith(ReadOnlySpan<byte> name, ReadOnlySpan<byte> prefix, bool trusted)
+    {
+        if (name.Length < prefix.Length || !HeadRules.NameEquals(name[..prefix.Length], prefix))
+            return false;
+        // For, Proto and Host are rewritten; a trusted proxy's other ones (X-Forwarded-Port, -Prefix...) pass.
+        return !trusted || HeadRules.NameEquals(name, "x-forwarded-for"u8) || HeadRules.NameEquals(name, "x-forwarded-proto"u8)
+            || HeadRules.NameEquals(name, "x-forwarded-host"u8);
+    }
+
+    private static void WriteForwarded(ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted)
+    {
+        output.Append("X-Forwarded-For: "u8);
+        if (trusted)
+        {
+            for (var i = 0; i < head.HeaderCount; i++)
+            {
+                if (HeadRules.NameEquals(head.Name(i), "x-forwarded-for"u8) && !head.Value(i).IsEmpty)
+                {
+                    output.Append(head.Value(i));
+                    output.Append(", "u8);
+                }
+            }
+        }
+
+        AppendAddress(output, client);
+        output.Append("\r\n"u8);
+        AppendLine(output, "X-Forwarded-Proto"u8, trusted && head.TryGet("x-forwarded-proto"u8, out var proto) ? proto : "http"u8);
+        AppendLine(output, "X-Forwarded-Host"u8, trusted && head.TryGet("x-forwarded-host"u8, out var host) ? host : head.Host);
+    }
+
+    private static void WriteTraceParent(ByteBuffer output)
+    {
+        // W3C Trace Context: version 00, random trace and parent ids, sampled left to others.
+        Span<byte> random = stackalloc byte[24];
+        RandomNumberGenerator.Fill(random);
+        output.Append("traceparent: 00-"u8);
+        AppendHex(output, random[..16]);
+        output.Append((byte)'-');
+        AppendHex(output, random[16..]);
+        output.Append("-00\r\n"u8);
+    }
+
+    private static void AppendLine(ByteBuffer output, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    {
+        output.Append(name);
+        output.Append(": "u8);
+        output.Append(value);
+        output.Append("\r\n"u8);
+    }
+
+    private static void AppendAddress(ByteBuffer output, in NativeAddress address)
+    {
+        IPAddress ip = address.ToEndPoint().Address;
+        ip.TryFormat(output.Reserve(64), out var written);
+        output.Advance(written);
+    }
+
+    private static void AppendHex(ByteBuffer output, UInt128 value)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt128BigEndian(bytes, value);
+        AppendHex(output, bytes);
+    }
+
+    private static void AppendHex(ByteBuffer output, ReadOnlySpan<byte> bytes)
+    {
+        var to = output.Reserve(bytes.Length * 2);
+        for (var i = 0; i < bytes.Length; i++)
+        {
+            to[2 * i] = HexDigits[bytes[i] >> 4];
+            to[(2 * i) + 1] = HexDigits[bytes[i] & 15];
+        }
+
+        output.Advance(bytes.Length * 2);
+    }
+}

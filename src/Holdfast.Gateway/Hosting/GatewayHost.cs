@@ -1,0 +1,275 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using System.Security.Cryptography;
+using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Admin;
+using Holdfast.Gateway.Forwarding;
+using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Telemetry;
+using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Interop;
+using Holdfast.Relay.Pairs;
+using Holdfast.Wire.WebSocket;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Holdfast.Gateway.Hosting;
+
+/// <summary>What a gateway process is started with, beside its configuration.</summary>
+public sealed record GatewayHostOptions
+{
+    /// <summary>Event loops; 0: one per core.</summary>
+    public int Loops { get; init; }
+
+    /// <summary>Where access log lines go; null: nowhere. Written by one thread; not disposed.</summary>
+    public Stream? AccessLog { get; init; }
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Of the gateway's own messages, on standard error.</summary>
+    public LogLevel LogLevel { get; init; } = LogLevel.Information;
+}
+
+/// <summary>
+/// A running gateway: loops that own the WebSockets, and one Kestrel for the admin API and for requests that are no upgrades. Start,
+/// then <see cref="StopAsync"/> once.
+/// </summary>
+public sealed class GatewayHost : IAsyncDisposable
+{
+    /// <summary>A pair's own bound for an end in order is 5 s; after that it is reset.</summary>
+    private const int CloseWait = 6_000;
+
+    private static readonly TimeSpan ResolveInterval = TimeSpan.FromSeconds(5);
+
+    private readonly GatewayConfiguration _configuration;
+    private readonly GatewayRuntime _runtime;
+    private readonly WebApplication _app;
+    private readonly HttpForwarder _forwarder;
+    private readonly GatewayTelemetry _telemetry;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopped = new();
+    private readonly CancellationTokenSource _hurry = new();
+    private readonly Lock _gate = new();
+    private Task _resolving = Task.CompletedTask;
+    private Task? _stop;
+    private IDisposable? _otlp;
+
+    private GatewayHost(GatewayConfiguration configuration, GatewayHostOptions options)
+    {
+        _configuration = configuration;
+        _runtime = new GatewayRuntime(options.Time, new LoopClock());
+        _runtime.Apply(configuration);
+        _forwarder = new HttpForwarder(_runtime);
+
+        // Empty: no settings file, variable or argument but our own decides anything here.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, QuietLifetime>());
+        builder.Logging.SetMinimumLevel(options.LogLevel).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ "));
+        builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Services.AddSingleton<IConnectionListenerFactory, SocketTransportFactory>();
+        builder.Services.AddSingleton<HandOffListener>();
+        builder.Services.AddSingleton<IConnectionListenerFactory>(static s => s.GetRequiredService<HandOffListener>());
+        builder.Services.AddRoutingCore();
+        builder.Services.AddMetrics();
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.AllowResponseHeaderCompression = false;
+            kestrel.Limits.MaxRequestBodySize = null;       // The endpoint's to limit.
+            kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(new HandOffEndPoint(), static l => l.Protocols = HttpProtocols.Http1);
+        });
+        _app = builder.Build();
+        _logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
+        var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
+        _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
+        _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
+        _app.UseRouting();
+        _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin));
+    }
+
+    /// <summary>Where clients connect, by listener; ports are the real ones.</summary>
+    public IReadOnlyList<IPEndPoint> Addresses => [.. _runtime.Listeners.Select(l => l.Address)];
+
+    public IPEndPoint AdminAddress { get; private set; } = new(IPAddress.None, 0);
+
+    internal GatewayRuntime Runtime => _runtime;
+
+    /// <summary>Standard output, as the access log wants it. Not to be disposed.</summary>
+    public static Stream OpenAccessLog() => AccessLog.OpenStandardOutput();
+
+    /// <summary>Listens and serves. Throws <see cref="IOException"/> that names the address when it cannot listen.</summary>
+    public static async Task<GatewayHost> StartAsync(GatewayConfiguration configuration, GatewayHostOptions options, CancellationToken cancel = default)
+    {
+        var host = new GatewayHost(configuration, options);
+        try
+        {
+            await host.StartAsync(options, cancel).ConfigureAwait(false);
+            return host;
+        }
+        catch
+        {
+            await host.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Leaves in order: readiness fails at once, the gateway goes on accepting for shutdown.delay since balancers learn late, then every
+    /// connection is told 1012 and ends. A second call, or <paramref name="atOnce"/>, skips the wait.
+    /// </summary>
+    public Task StopAsync(bool atOnce)
+    {
+        lock (_gate)
+        {
+            if (atOnce || _stop is not null)
+                _hurry.Cancel();
+            return _stop ??= StopCoreAsync();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_stopped.IsCancellationRequested)
+            return;
+        await _stopped.CancelAsync().ConfigureAwait(false);
+        foreach (var loop in _runtime.Loops)
+            loop.Dispose();
+        using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(2), _runtime.Time))
+            await _app.StopAsync(patience.Token).ConfigureAwait(false);
+        await _resolving.ConfigureAwait(false);
+        _otlp?.Dispose();
+        _telemetry.Dispose();
+        _forwarder.Dispose();
+        _runtime.Phase = GatewayPhase.Stopped;
+        await _app.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task StartAsync(GatewayHostOptions options, CancellationToken cancel)
+    {
+        var descriptors = Sys.DescriptorLimit();
+        var loops = new EventLoop[options.Loops > 0 ? options.Loops : Environment.ProcessorCount];
+        _runtime.UsableConnections = DescriptorBudget.UsableConnections(descriptors);
+        var handOff = _app.Services.GetRequiredService<HandOffListener>();
+        for (var i = 0; i < loops.Length; i++)
+        {
+            var random = new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
+            loops[i] = new EventLoop(i, new HandshakePolicy(_runtime, _telemetry, handOff, random, OnBug), _runtime.Clock);
+        }
+
+        _runtime.Loops = loops;
+        var bound = new List<BoundListener>();
+        foreach (var listener in _configuration.Listeners)
+        {
+            var fd = EventLoop.OpenListener(listener.Address, out var address);
+            loops[0].Listen(fd, bound.Count, loops.Length == 1 ? null : new LoopBalancer(loops).Distribute);
+            bound.Add(new BoundListener(listener, address));
+        }
+
+        _runtime.Listeners = bound;
+        if (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false))
+        {
+            HostLog.Unresolved(_logger, ResolveInterval);
+            _resolving = ResolveLaterAsync(_stopped.Token);
+        }
+
+        await _app.StartAsync(cancel).ConfigureAwait(false);
+        AdminAddress = AdminEndPoint();
+        foreach (var loop in loops)
+            loop.Start();
+        _otlp = OtlpExport.Start(new ConfigurationBuilder().AddEnvironmentVariables().Build());
+        _runtime.Phase = GatewayPhase.Running;
+        foreach (var listener in bound)
+            HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
+        HostLog.Admin(_logger, AdminAddress.ToString());
+        HostLog.Capacity(_logger, _runtime.UsableConnections, descriptors, loops.Length);
+    }
+
+    private async Task StopCoreAsync()
+    {
+        _runtime.Phase = GatewayPhase.Draining;
+        if (!_hurry.IsCancellationRequested)
+        {
+            HostLog.Draining(_logger, _configuration.Shutdown.Delay, _runtime.Established);
+            await DelayAsync(_configuration.Shutdown.Delay, _hurry.Token).ConfigureAwait(false);
+        }
+
+        _runtime.Phase = GatewayPhase.Closing;
+        HostLog.Closing(_logger, _runtime.Established);
+        foreach (var loop in _runtime.Loops)
+        {
+            loop.Post(static l =>
+            {
+                l.StopListening();
+                l.CloseAll(EndReason.Shutdown, CloseCode.ServiceRestart, CloseCode.GoingAway);
+            });
+        }
+
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20), _runtime.Time);
+        var deadline = _runtime.Clock.Milliseconds + CloseWait;
+        while (_runtime.Loops.Any(static l => l.Load > 0) && _runtime.Clock.Milliseconds < deadline)
+            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
+        await DisposeAsync().ConfigureAwait(false);
+        HostLog.Stopped(_logger);
+    }
+
+    private IPEndPoint AdminEndPoint()
+    {
+        foreach (var address in _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? [])
+        {
+            if (Uri.TryCreate(address, UriKind.Absolute, out var uri) && IPAddress.TryParse(uri.Host.Trim('[', ']'), out var ip))
+                return new IPEndPoint(ip, uri.Port);
+        }
+
+        return _configuration.Admin.Address;
+    }
+
+    private async Task ResolveLaterAsync(CancellationToken cancel)
+    {
+        try
+        {
+            do
+                await Task.Delay(ResolveInterval, _runtime.Time, cancel).ConfigureAwait(false);
+            while (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false));
+        }
+        catch (OperationCanceledException)
+        {
+            // The gateway stops.
+        }
+    }
+
+    /// <summary>Called on loop threads, which do not log.</summary>
+    private void OnBug(Exception exception) => ThreadPool.UnsafeQueueUserWorkItem(
+        static state => HostLog.Bug(state._logger, state.exception), (_logger, exception), preferLocal: false);
+
+    private async Task DelayAsync(TimeSpan time, CancellationToken cancel)
+    {
+        try
+        {
+            await Task.Delay(time, _runtime.Time, cancel).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // Hurried.
+        }
+    }
+
+    /// <summary>Signals are the command's business: the framework's lifetime would stop the server at the first SIGTERM.</summary>
+    private sealed class QuietLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Logging;
+
+namespace Holdfast.Gateway.Hosting;
+
+/// <summary>Messages of the gateway's life. Ids 1000 to 1099; next free: 1008.</summary>
+internal static partial class HostLog
+{
+    [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
+    public static partial void Listening(ILogger logger, string listener, string address);
+
+    [LoggerMessage(1001, LogLevel.Information, "Admin API on {Address}")]
+    public static partial void Admin(ILogger logger, string address);
+
+    [LoggerMessage(1002, LogLevel.Information, "{Connections} connections fit under the limit of {Descriptors} open files; {Loops} event loops")]
+    public static partial void Capacity(ILogger logger, int connections, long descriptors, int loops);
+
+    [LoggerMessage(1003, LogLevel.Information, "Draining: not ready any more, still accepting for {Delay}, {Connections} connections")]
+    public static partial void Draining(ILogger logger, TimeSpan delay, int connections);
+
+    [LoggerMessage(1004, LogLevel.Information, "Closing {Connections} connections")]
+    public static partial void Closing(ILogger logger, int connections);
+
+    [LoggerMessage(1005, LogLevel.Information, "Stopped")]
+    public static partial void Stopped(ILogger logger);
+
+    [LoggerMessage(1006, LogLevel.Warning, "An endpoint's host name does not resolve; asking again every {Interval}")]
+    public static partial void Unresolved(ILogger logger, TimeSpan interval);
+
+    [LoggerMessage(1007, LogLevel.Error, "A handshake was refused because of a bug; please report this")]
+    public static partial void Bug(ILogger logger, Exception exception);
+}

@@ -1,0 +1,90 @@
+using System.Net;
+using Holdfast.Cli.Dev;
+
+namespace Holdfast.Functional.Tests.Dev;
+
+public sealed class AdminPollerTests
+{
+    private const string Ends = """
+        {"ends":[{"id":"a1","time":"2026-11-20T10:00:00.5Z","backend":"app","endpoint":"127.0.0.1:5001","client":"127.0.0.1:4444","reason":"downstream_close","side":"downstream","closeCode":1000,"durationMs":1234},
+                 {"id":"a0","time":"2026-11-20T09:00:00Z","backend":"app","endpoint":null,"client":"127.0.0.1:4443","reason":"upstream_reset","side":"upstream","closeCode":null,"durationMs":0.5}]}
+        """;
+
+    [Fact]
+    public async Task Endpoints_and_ends_are_read()
+    {
+        var view = await new AdminPoller(Answering(() => Backends(10, 20), () => Ends), new Uri("http://admin/"), TimeProvider.System).PollAsync(CancellationToken.None);
+
+        Assert.True(view.Answers);
+        var endpoint = Assert.Single(view.Endpoints).Value;
+        Assert.Equal(("127.0.0.1:5001", "Ready", "Healthy", 3L), (endpoint.Address, endpoint.Phase, endpoint.Health, endpoint.Connections));
+        Assert.Equal(["downstream_close", "upstream_reset"], view.Ends.Select(e => e.Reason));
+        Assert.Equal([1000, null], view.Ends.Select(e => e.CloseCode));
+    }
+
+    [Fact]
+    public async Task Rates_are_differences_over_two_seconds_and_start_over_with_the_gateway()
+    {
+        var time = new ManualTime();
+        var counters = (ToEndpoint: 1000L, ToClient: 5000L);
+        var poller = new AdminPoller(Answering(() => Backends(counters.ToEndpoint, counters.ToClient), () => Ends), new Uri("http://admin/"), time);
+        Assert.Equal(default, await RateAsync());
+
+        time.Advance(TimeSpan.FromSeconds(0.5));
+        counters = (1050, 5200);
+        Assert.Equal(new MessageRate(100, 400), await RateAsync());
+
+        for (var i = 0; i < 10; i++)
+        {
+            time.Advance(TimeSpan.FromSeconds(0.5));
+            counters = (counters.ToEndpoint + 5, counters.ToClient);
+            await RateAsync();
+        }
+
+        Assert.Equal(new MessageRate(10, 0), await RateAsync());
+
+        time.Advance(TimeSpan.FromSeconds(0.5));
+        counters = (2, 3);
+        Assert.Equal(default, await RateAsync());
+
+        async Task<MessageRate> RateAsync() => (await poller.PollAsync(CancellationToken.None)).Rates["127.0.0.1:5001"];
+    }
+
+    [Theory]
+    [InlineData("not json")]
+    [InlineData(null)]
+    public async Task An_admin_api_that_does_not_answer_properly_is_reported_as_silent(string? answer) => Assert.False((await new AdminPoller(
+        Answering(() => answer, () => answer), new Uri("http://admin/"), TimeProvider.System).PollAsync(CancellationToken.None)).Answers);
+
+    [Fact]
+    public async Task Without_ends_the_rest_is_still_shown()
+    {
+        var view = await new AdminPoller(Answering(() => Backends(1, 1), () => null), new Uri("http://admin/"), TimeProvider.System).PollAsync(CancellationToken.None);
+        Assert.True(view.Answers);
+        Assert.Empty(view.Ends);
+    }
+
+    internal static HttpClient Answering(Func<string?> backends, Func<string?> ends) => new(new Answers(backends, ends));
+
+    internal static string Backends(long toEndpoint, long toClient) => $$"""
+        {"backends":[{"name":"app","endpoints":[{"address":"127.0.0.1:5001","phase":"Ready","health":"Healthy","connections":3,"inFlightHandshakes":0,"openedTotal":12,
+        "messagesToEndpoint":{{toEndpoint}},"messagesToClient":{{toClient}},"bytesToEndpoint":100,"bytesToClient":200,"failuresInARow":0}]}]}
+        """;
+
+    /// <summary>The admin API's contract without a socket; null is a 404.</summary>
+    private sealed class Answers(Func<string?> backends, Func<string?> ends) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var answer = request.RequestUri!.PathAndQuery switch
+            {
+                "/v1/backends" => backends(),
+                "/v1/ends?limit=5" => ends(),
+                var other => throw new InvalidOperationException("unexpected request " + other),
+            };
+            return Task.FromResult(answer is null
+                ? new HttpResponseMessage(HttpStatusCode.NotFound)
+                : new HttpResponseMessage(HttpStatusCode.OK) { Content = new StringContent(answer, System.Text.Encoding.UTF8, "application/json") });
+        }
+    }
+}

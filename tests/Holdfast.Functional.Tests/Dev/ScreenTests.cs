@@ -1,0 +1,124 @@
+using Holdfast.Cli.Dev;
+using Spectre.Console;
+
+namespace Holdfast.Functional.Tests.Dev;
+
+public sealed class ScreenTests
+{
+    private const string Ends = """
+        {"ends":[{"id":"a1","time":"2026-11-20T10:00:00.5Z","endpoint":"127.0.0.1:5001","reason":"[bold]odd\u001b[2J","side":"downstream","closeCode":1000,"durationMs":61234}]}
+        """;
+
+    [Fact]
+    public async Task The_table_shows_replicas_connections_and_ends()
+    {
+        var drawn = await DrawAsync(_ => { });
+
+        Assert.Contains("http://127.0.0.1:9090/", drawn, StringComparison.Ordinal);
+        var row = Line(drawn, "127.0.0.1:5001");
+        Assert.Contains("replica-1", row, StringComparison.Ordinal);
+        Assert.Contains("Healthy", row, StringComparison.Ordinal);
+        Assert.Contains("3 ████████████████", row, StringComparison.Ordinal);
+        Assert.Contains("q quits", drawn, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(140, true, true)]
+    [InlineData(110, false, true)]
+    [InlineData(80, false, false)]
+    public async Task A_narrow_terminal_gets_fewer_columns_and_no_broken_lines(int width, bool endpoint, bool health)
+    {
+        var drawn = await DrawAsync(_ => { }, width: width);
+
+        var heading = Line(drawn, "in/s");
+        Assert.Equal(endpoint, heading.Contains("endpoint", StringComparison.Ordinal));
+        Assert.Equal(health, heading.Contains("health", StringComparison.Ordinal));
+        Assert.DoesNotContain('…', drawn);
+        Assert.Contains("    3 ████████", Line(drawn, "█"), StringComparison.Ordinal);
+        Assert.All(drawn.Split('\n'), line => Assert.True(line.Length <= width, line));
+    }
+
+    [Fact]
+    public async Task Text_from_outside_is_neither_markup_nor_terminal_control()
+    {
+        var drawn = await DrawAsync(screen => screen.Tell(new ProcessEvent("replica-1", ProcessEventKind.Exited, "exited with code 1", ["[red]fatal[/] \u001b[2J\u0007end"])));
+
+        Assert.Contains("[bold]odd [2J", Line(drawn, "1 min 1 s"), StringComparison.Ordinal);
+        Assert.Contains("[red]fatal[/]  [2J end", drawn, StringComparison.Ordinal);
+        Assert.Contains("replica-1 exited with code 1", drawn, StringComparison.Ordinal);
+        Assert.DoesNotContain('\u001b', drawn);
+        Assert.DoesNotContain('\u0007', drawn);
+    }
+
+    [Fact]
+    public async Task The_table_keeps_its_height_when_ends_come_in()
+    {
+        var before = (await DrawAsync(_ => { }, "{}")).Split('\n').Length;
+        var after = (await DrawAsync(_ => { })).Split('\n').Length;
+        Assert.Equal(before, after);
+    }
+
+    [Fact]
+    public async Task Plain_lines_tell_changes_output_and_a_summary()
+    {
+        var time = new ManualTime();
+        using var output = new LineWriter();
+        var screen = new PlainScreen(output, time);
+        var model = await ModelAsync(Ends);
+        using var stop = new CancellationTokenSource();
+        var running = screen.RunAsync(model, stop.Token);
+        screen.Tell(new ProcessEvent("replica-1", ProcessEventKind.Ready, "ready after 0.3 s", []));
+        screen.Output("replica-1", "listening on 5001");
+        await Processes.UntilAsync(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                return output.Lines.All.Any(l => l.StartsWith("3 connections", StringComparison.Ordinal));
+            },
+            "the summary was printed");
+        await stop.CancelAsync();
+        await running;
+
+        Assert.Equal(
+            [
+                "1 replica of node server.js behind http://127.0.0.1:8080/, admin API at http://127.0.0.1:9090/",
+                "keys: k kills the busiest replica, 1-9 kill that one, q quits",
+                "replica-1: ready after 0.3 s",
+                "[replica-1] listening on 5001",
+                "3 connections (replica-1 3), 0 messages/s to replicas, 0 to clients, 0 restarts",
+            ],
+            output.Lines.All);
+    }
+
+    private sealed class LineWriter : TextWriter
+    {
+        public Lines Lines { get; } = new();
+
+        public override System.Text.Encoding Encoding => System.Text.Encoding.UTF8;
+
+        public override void WriteLine(string? value) => Lines.Add(value!);
+    }
+
+    private static string Line(string drawn, string part) => drawn.Split('\n').Single(l => l.Contains(part, StringComparison.Ordinal));
+
+    private static async Task<string> DrawAsync(Action<TableScreen> happens, string ends = Ends, int width = 140)
+    {
+        var output = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(output) });
+        console.Profile.Width = width;
+        var screen = new TableScreen(console, TimeProvider.System);
+        happens(screen);
+        console.Write(screen.Draw(await ModelAsync(ends)));
+        return output.ToString();
+    }
+
+    private static async Task<DevModel> ModelAsync(string ends)
+    {
+        var admin = new AdminPoller(AdminPollerTests.Answering(() => AdminPollerTests.Backends(1, 2), () => ends), new Uri("http://admin/"), TimeProvider.System);
+        await admin.RefreshAsync(CancellationToken.None);
+        return new DevModel(new DevOptions("node server.js", 1, 8080, 9090, null), [new Replica(Idle("replica-1"), 5001)], Idle("gateway"), admin, HasKeys: true);
+
+        static SupervisedProcess Idle(string name) => new(
+            name, _ => throw new InvalidOperationException("never started"), new PortReadiness(1), new RestartBackOff(new Random(1)), TimeProvider.System, _ => { });
+    }
+}

@@ -1,0 +1,72 @@
+using Holdfast.Relay.Pairs;
+using Holdfast.Testing;
+
+namespace Holdfast.Relay.Tests;
+
+/// <summary>Nothing is allocated per message on the loop's thread. Alone, so that a million messages take their time undisturbed.</summary>
+[Collection(nameof(Alone))]
+public sealed class AllocationTests
+{
+    private const int Pairs = 4, Batch = 10;
+
+    [Fact]
+    public async Task A_million_relayed_messages_allocate_nothing_on_the_loops_thread()
+    {
+        const int Messages = 1_000_000;
+        using var harness = new RelayHarness(new PairSettings { SpillCap = 1 << 20, PingInterval = 30_000, PongTimeout = 20_000 });
+        var all = new List<Ends>();
+        for (var i = 0; i < Pairs; i++)
+            all.Add(harness.Open());
+
+        await Relay(all, Messages / 50);
+        var counted = harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient;
+        var before = AllocatedBy(harness.Loop);
+        await Relay(all, Messages);
+        var allocated = AllocatedBy(harness.Loop) - before;
+
+        Assert.Equal(0, allocated);
+        Assert.Equal(Messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
+        foreach (var ends in all)
+            ends.Dispose();
+    }
+
+    /// <summary>What the loop's thread has allocated so far. The asking allocates on this thread only.</summary>
+    private static long AllocatedBy(EventLoop.EventLoop loop)
+    {
+        var answer = -1L;
+        loop.Post(_ => Volatile.Write(ref answer, GC.GetAllocatedBytesForCurrentThread()));
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref answer) >= 0, RawPeer.Patience), "the loop does not run");
+        return Volatile.Read(ref answer);
+    }
+
+    /// <summary>Half of the messages go up and half come back, over all pairs, a few at a time so that nobody waits for buffers.</summary>
+    private static Task Relay(List<Ends> all, int messages) => Task.WhenAll(all.Select(ends => Task.Run(() =>
+    {
+        var up = Repeat(Frames.FromClient(Frames.Binary, new byte[64]));
+        var down = Repeat(Frames.FromServer(Frames.Binary, new byte[64]));
+        var gotUp = new byte[up.Length];
+        var gotDown = new byte[down.Length];
+        for (var i = 0; i < messages / 2 / Batch / Pairs; i++)
+        {
+            ends.Client.Send(up);
+            ends.Endpoint.ReceiveInto(gotUp);
+            ends.Endpoint.Send(down);
+            ends.Client.ReceiveInto(gotDown);
+        }
+
+        Assert.Equal(up, gotUp);
+        Assert.Equal(down, gotDown);
+    })));
+
+    private static byte[] Repeat(byte[] frame)
+    {
+        var all = new byte[frame.Length * Batch];
+        for (var i = 0; i < Batch; i++)
+            frame.CopyTo(all, i * frame.Length);
+        return all;
+    }
+}
+
+/// <summary>Tests that measure, or start processes (which inherit descriptors), do not run beside others.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public static class Alone;

@@ -1,0 +1,142 @@
+using Holdfast.Api.Configuration;
+using Xunit;
+
+namespace Holdfast.Tests.Api;
+
+/// <summary>One wrong thing in a good configuration gives exactly one fault, at its key, with a good value.</summary>
+public class ValidationTests
+{
+    private const string GoodListener = "{name: web, address: '0.0.0.0:8080'}";
+    private const string GoodBackend = "{endpoints: ['127.0.0.1:9001']}";
+
+    [Theory]
+    [InlineData("{name: 'a b', address: '0.0.0.0:1'}", "listeners[1].name", "'a b' is not a name")]
+    [InlineData("{name: -a, address: '0.0.0.0:1'}", "listeners[1].name", "for example web")]
+    [InlineData("{name: web, address: '0.0.0.0:1'}", "listeners[1].name", "taken by listeners[0]")]
+    [InlineData("{name: b, address: '0.0.0.0:8080'}", "listeners[1].address", "collides with listeners[0]")]
+    [InlineData("{name: b, address: '127.0.0.1:8080'}", "listeners[1].address", "collides with listeners[0]")]
+    [InlineData("{name: b, address: '0.0.0.0:9090'}", "listeners[1].address", "collides with admin.address")]
+    [InlineData("{name: b, address: '0.0.0.0:65536'}", "listeners[1].address", "no port from 0 to 65535")]
+    [InlineData("{name: b, address: '::1:80'}", "listeners[1].address", "[::]:8080")]
+    [InlineData("{name: b, address: '[::1:80'}", "listeners[1].address", "is not an address and port")]
+    [InlineData("{name: b, address: '127.1:80'}", "listeners[1].address", "is not an IP address")]
+    [InlineData("{name: b, address: '010.0.0.1:80'}", "listeners[1].address", "is not an IP address")]
+    [InlineData("{name: b, address: ':80'}", "listeners[1].address", "0.0.0.0:8080")]
+    [InlineData("{name: b, address: '0.0.0.0:1', limits: {connections: -1}}", "listeners[1].limits.connections", "'-1' is not a whole number")]
+    [InlineData("{name: b, address: '0.0.0.0:1', trustedProxies: [10.0.0.1]}", "listeners[1].trustedProxies[0]", "write 10.0.0.1/32")]
+    [InlineData("{name: b, address: '0.0.0.0:1', trustedProxies: [10.0.0.1/8]}", "listeners[1].trustedProxies[0]", "write 10.0.0.0/8")]
+    [InlineData("{name: b, address: '0.0.0.0:1', trustedProxies: ['fd00::1/8']}", "listeners[1].trustedProxies[0]", "write fd00::/8")]
+    [InlineData("{name: b, address: '0.0.0.0:1', trustedProxies: [10.0.0.0/33]}", "listeners[1].trustedProxies[0]", "from 0 to 32")]
+    [InlineData("{name: b, address: '0.0.0.0:1', tls: {}}", "listeners[1].tls", "`tls` is not supported by this version")]
+    public void Listeners(string listener, string key, string message) => Expect($"listeners: [{GoodListener}, {listener}]", key, message);
+
+    [Theory]
+    [InlineData("{address: '0.0.0.0:9090'}", "admin.address", "a token or tokenFile is required")]
+    [InlineData("{address: '[::]:9090'}", "admin.address", "a token or tokenFile is required")]
+    [InlineData("{token: 0123456789abcde}", "admin.token", "has 15 characters; at least 16")]
+    [InlineData("{token: '0123456789 abcdef'}", "admin.token", "visible ASCII")]
+    [InlineData("{token: 0123456789abcdef, tokenFile: x}", "admin.tokenFile", "exclude each other")]
+    [InlineData("{tokenFile: ''}", "admin.tokenFile", "must not be empty")]
+    [InlineData("{token: }", "admin.token", "has no value")]
+    public void Admin(string admin, string key, string message) => Expect($"listeners: [{GoodListener}]\nadmin: {admin}", key, message);
+
+    [Theory]
+    [InlineData("{}", "routes[0].backend", "is required")]
+    [InlineData("{backend: chat, backends: [{name: chat}]}", "routes[0].backends", "either backend or backends")]
+    [InlineData("{backends: []}", "routes[0].backends", "at least one backend")]
+    [InlineData("{backends: [{name: chat, weight: 0}]}", "routes[0].backends", "every weight is 0")]
+    [InlineData("{backends: [{name: chat, weight: 1000001}]}", "routes[0].backends[0].weight", "from 0 to 1000000")]
+    [InlineData("{backends: [{name: chat}, {name: chat}]}", "routes[0].backends[1].name", "listed twice")]
+    [InlineData("{backends: [{name: other}]}", "routes[0].backends[0].name", "there is no backend 'other'")]
+    [InlineData("{backends: [{weight: 1}]}", "routes[0].backends[0].name", "is required")]
+    [InlineData("{backend: chat, hosts: a.example}", "routes[0].hosts", "must be a list")]
+    [InlineData("{backend: chat, hosts: ['*']}", "routes[0].hosts[0]", "leave hosts out")]
+    [InlineData("{backend: chat, hosts: [a.*.example]}", "routes[0].hosts[0]", "whole first label")]
+    [InlineData("{backend: chat, hosts: ['a:80']}", "routes[0].hosts[0]", "without port")]
+    [InlineData("{backend: chat, hosts: ['https://a']}", "routes[0].hosts[0]", "without scheme")]
+    [InlineData("{backend: chat, hosts: [a..b]}", "routes[0].hosts[0]", "is not a host name")]
+    [InlineData("{backend: chat, hosts: [-a]}", "routes[0].hosts[0]", "is not a host name")]
+    [InlineData("{backend: chat, hosts: [ä.example]}", "routes[0].hosts[0]", "is not a host name")]
+    [InlineData("{backend: chat, hosts: [a, A.]}", "routes[0].hosts[1]", "listed twice")]
+    [InlineData("{backend: chat, path: {prefix: ws}}", "routes[0].path.prefix", "must start with '/'")]
+    [InlineData("{backend: chat, path: {exact: ''}}", "routes[0].path.exact", "must start with '/'")]
+    [InlineData("{backend: chat, path: {prefix: '/a?b'}}", "routes[0].path.prefix", "can never match")]
+    [InlineData("{backend: chat, path: {prefix: /é}}", "routes[0].path.prefix", "percent-encoded")]
+    [InlineData("{backend: chat, path: {prefix: /a, exact: /a}}", "routes[0].path", "either prefix or exact")]
+    [InlineData("{backend: chat, path: {}}", "routes[0].path", "either prefix or exact")]
+    [InlineData("{backend: chat, path: /ws}", "routes[0].path", "{prefix: /ws}")]
+    [InlineData("{backend: chat, headers: [{name: 'x y', value: a}]}", "routes[0].headers[0].name", "is not a header name")]
+    [InlineData("{backend: chat, headers: [{name: x, value: ' a'}]}", "routes[0].headers[0].value", "can never match")]
+    [InlineData("{backend: chat, headers: [{name: x, value: a}, {name: X, value: b}]}", "routes[0].headers[1].name", "listed twice")]
+    [InlineData("{backend: chat, headers: [{name: x}]}", "routes[0].headers[0].value", "is required")]
+    [InlineData("{backend: chat, query: [{name: 'a=b', value: a}]}", "routes[0].query[0].name", "can never match")]
+    [InlineData("{backend: chat, query: [{name: a, value: 'b c'}]}", "routes[0].query[0].value", "percent-encoded")]
+    [InlineData("{backend: chat, methods: [get]}", "routes[0].methods[0]", "write GET")]
+    [InlineData("{backend: chat, methods: ['G T']}", "routes[0].methods[0]", "is not a method")]
+    [InlineData("{backend: chat, methods: [GET, GET]}", "routes[0].methods[1]", "listed twice")]
+    [InlineData("{backend: chat, timeouts: {connect: 0s}}", "routes[0].timeouts.connect", "for example 5s")]
+    [InlineData("{backend: chat, timeouts: {handshake: 0s}}", "routes[0].timeouts.handshake", "for example 10s")]
+    [InlineData("{backend: chat, timeouts: {connect: 11s}}", "routes[0].timeouts.connect", "11s is longer than the handshake's 10s")]
+    [InlineData("{backend: chat, timeout: {connect: 1s}}", "routes[0].timeout", "did you mean `timeouts`?")]
+    [InlineData("{backend: chat, origins: []}", "routes[0].origins", "`origins` is not supported by this version")]
+    [InlineData("{backend: chat}, {backend: chat}", "routes[1]", "routes[0] in line 2 has the same match")]
+    [InlineData("{backend: chat, path: {prefix: /a}}, {backend: chat, path: {prefix: /a/}}", "routes[1]", "has the same match")]
+    [InlineData("{backend: chat, hosts: [a, b]}, {backend: chat, hosts: [c, b]}", "routes[1]", "for host 'b'")]
+    [InlineData("{backend: chat, methods: [GET, PUT]}, {backend: chat, methods: [PUT, GET]}", "routes[1]", "has the same match")]
+    public void Routes(string routes, string key, string message) =>
+        Expect($"listeners: [{GoodListener}]\nroutes: [{routes}]\nbackends: {{chat: {GoodBackend}}}", key, message);
+
+    [Theory]
+    [InlineData("{backend: chat}, {backend: chat, path: {exact: /}}")]
+    [InlineData("{backend: chat}, {backend: chat, hosts: [a]}")]
+    [InlineData("{backend: chat, headers: [{name: a, value: b}]}, {backend: chat, query: [{name: a, value: b}]}")]
+    [InlineData("{backend: chat, methods: [GET]}, {backend: chat, methods: [GET, PUT]}")]
+    public void Routes_that_differ_in_their_match_stand_side_by_side(string routes) =>
+        Assert.Empty(ConfigurationReader.Read($"listeners: [{GoodListener}]\nroutes: [{routes}]\nbackends: {{chat: {GoodBackend}}}", "f").Faults);
+
+    [Theory]
+    [InlineData("'b d': {endpoints: [a:1]}", "backends.b d", "'b d' is not a name")]
+    [InlineData("chat: {endpoints: [a:1]}", "backends.chat", "is given twice")]
+    [InlineData("b: {}", "backends.b.endpoints", "is required")]
+    [InlineData("b: {endpoints: []}", "backends.b.endpoints", "at least one endpoint")]
+    [InlineData("b: {endpoints: [a]}", "backends.b.endpoints[0]", "has no port")]
+    [InlineData("b: {endpoints: ['a:0']}", "backends.b.endpoints[0]", "from 1 to 65535")]
+    [InlineData("b: {endpoints: ['1.2.3:80']}", "backends.b.endpoints[0]", "neither an IP address nor a host name")]
+    [InlineData("b: {endpoints: ['http://a:80']}", "backends.b.endpoints[0]", "is not a host and port")]
+    [InlineData("b: {endpoints: ['a:1', 'b:1', 'A.:1']}", "backends.b.endpoints[2]", "already backends.b.endpoints[0]")]
+    [InlineData("b: {endpoints: ['[::1]:1', '[0::1]:1']}", "backends.b.endpoints[1]", "already backends.b.endpoints[0]")]
+    [InlineData("b: {endpoints: [a:1], loadBalancing: roundrobin}", "backends.b.loadBalancing", "write roundRobin")]
+    [InlineData("b: {endpoints: [a:1], loadBalancing: fastest}", "backends.b.loadBalancing", "leastConnections, powerOfTwoChoices")]
+    [InlineData("b: {endpoints: [a:1], loadBalancing: consistentHash}", "backends.b.loadBalancing", "`consistentHash` is not supported by this version")]
+    [InlineData("b: {endpoints: [a:1], keepAlive: {pongTimeout: 0s}}", "backends.b.keepAlive.pongTimeout", "for example 20s")]
+    [InlineData("b: {endpoints: [a:1], keepalive: {}}", "backends.b.keepalive", "did you mean `keepAlive`?")]
+    [InlineData("b: {endpoints: [a:1], slow_start: 1s}", "backends.b.slow_start", "did you mean `slowStart`?")]
+    [InlineData("b: {endpoints: [a:1], spill: 4095}", "backends.b.spill", "4KiB")]
+    [InlineData("b: {endpoints: [a:1], spill: 2GiB}", "backends.b.spill", "at most 1GiB")]
+    [InlineData("b: {endpoints: [a:1], spill: 1MB}", "backends.b.spill", "64KiB")]
+    [InlineData("b: {endpoints: [a:1], <<: {}}", "backends.b.<<", "merge keys")]
+    [InlineData("b: {endpoints: [a:1], hold: {protocol: json}}", "backends.b.hold", "`hold` is not supported by this version")]
+    [InlineData("b: {endpoints: [a:1], dns: {name: x, port: 1}}", "backends.b.dns", "`dns` is not supported by this version")]
+    public void Backends(string backend, string key, string message) =>
+        Expect($"listeners: [{GoodListener}]\nbackends: {{chat: {GoodBackend}, {backend}}}", key, message);
+
+    [Theory]
+    [InlineData("bufferTotal: 64MiB", "bufferTotal", "`bufferTotal` is not supported by this version")]
+    [InlineData("cluster: {}", "cluster", "`cluster` is not supported by this version")]
+    [InlineData("shutdown: {delay: soon}", "shutdown.delay", "'soon' is not a duration")]
+    [InlineData("shutdown: 5s", "shutdown", "must be a mapping, not the value '5s'")]
+    [InlineData("backend: {}", "backend", "did you mean `backends`?")]
+    [InlineData("zzz: 1", "zzz", "known here: listeners, admin")]
+    public void The_rest(string line, string key, string message) => Expect($"listeners: [{GoodListener}]\n{line}", key, message);
+
+    private static void Expect(string text, string key, string message)
+    {
+        var result = ConfigurationReader.Read(text, "f");
+        Assert.Null(result.Configuration);
+        var fault = Assert.Single(result.Faults);
+        Assert.Equal(key, fault.Key);
+        Assert.Contains(message, fault.Message, StringComparison.Ordinal);
+        Assert.InRange(fault.Line, 1, text.Count('\n') + 1);
+        Assert.True(fault.Column >= 1);
+    }
+}
