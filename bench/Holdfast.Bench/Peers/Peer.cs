@@ -23,6 +23,8 @@ internal sealed class Peer : IAsyncDisposable
         _prefix = prefix;
     }
 
+    private string? _configuration;
+
     public string Name { get; }
 
     public int Port { get; }
@@ -51,9 +53,21 @@ internal sealed class Peer : IAsyncDisposable
         start.Environment.Remove("HOLDFAST_BENCH_PINNED");
         var process = Process.Start(start)!;
         Running[process] = true;
-        var peer = new Peer(name, port, admin, process, prefix);
+        var peer = new Peer(name, port, admin, process, prefix) { _configuration = configuration };
         await peer.WaitUntilListeningAsync();
         return peer;
+    }
+
+    /// <summary>Holdfast's: adds or removes a route of no traffic and has the whole configuration applied.</summary>
+    public async Task SwapRoutesAsync(int count)
+    {
+        var text = await File.ReadAllTextAsync(_configuration!);
+        var at = text.IndexOf("routes:\n", StringComparison.Ordinal) + "routes:\n".Length;
+        var end = text.IndexOf("  - path: {prefix: /}", StringComparison.Ordinal);
+        var routes = string.Concat(Enumerable.Range(0, count).Select(i => $"  - {{path: {{prefix: /unused/{i}}}, backend: echo}}\n"));
+        await File.WriteAllTextAsync(_configuration!, text[..at] + routes + text[end..]);
+        using var kill = Process.Start("kill", ["-HUP", ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
     }
 
     /// <summary>Ends all that run, with no word; for an interrupted bench.</summary>

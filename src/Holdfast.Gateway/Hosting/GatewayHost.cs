@@ -156,15 +156,16 @@ public sealed class GatewayHost : IAsyncDisposable
         if (_stopped.IsCancellationRequested)
             return;
         await _stopped.CancelAsync().ConfigureAwait(false);
-        foreach (var loop in _runtime.Loops)
-            loop.Dispose();
+        // The admin API posts to loops: it goes first.
+        _runtime.Phase = GatewayPhase.Stopped;
         using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(2), _runtime.Time))
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
+        foreach (var loop in _runtime.Loops)
+            loop.Dispose();
         await _resolving.ConfigureAwait(false);
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
-        _runtime.Phase = GatewayPhase.Stopped;
         await _app.DisposeAsync().ConfigureAwait(false);
     }
 
