@@ -31,12 +31,14 @@ internal static class StallBench
                 var latency = m.Report.LatencyMs!;
                 writer.Row(run, phase, latency.Max, latency.P999, latency.P99, m.Report.Schedule.MaxLagMs, polls, Math.Round(m.ProxyBusy, 3));
                 await Console.Error.WriteLineAsync(FormattableString.Invariant(
-                    $"run {run}, {phase}: worst {latency.Max:0.0} ms, p99.9 {latency.P999:0.000} ms, load late by {m.Report.Schedule.MaxLagMs:0.0} ms at most, {polls} polls"));
+                    $"run {run}, {phase}: worst {latency.Max:0.0} ms, p99.9 {latency.P999:0.000} ms, ")
+                    + FormattableString.Invariant($"load late by {m.Report.Schedule.MaxLagMs:0.0} ms at most, {polls} polls"));
             }
         }
 
         Spread Of(string phase, Func<Measured, double> value) => Spread.Of(results.Where(r => r.Phase == phase).Select(r => value(r.Measured)));
-        writer.Text($"{load}; polled: {string.Join(", ", Paths)} asked in turn without pause by another process. The load's own lateness is part of the worst echo.");
+        writer.Text($"{load}; polled: {string.Join(", ", Paths)} asked in turn without pause by another process. "
+            + "The load's own lateness is part of the worst echo.");
         writer.Table(["phase", "worst echo ms", "p99.9 ms", "load's worst lag ms"], new[] { "quiet", "polled" }.Select(phase => new[]
         {
             phase, Of(phase, m => m.Report.LatencyMs!.Max).Text("0.0"), Of(phase, m => m.Report.LatencyMs!.P999).Text("0.000"),
@@ -80,6 +82,8 @@ internal static class StallBench
         using var process = Process.Start(start)!;
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
-        return process.ExitCode == 0 ? long.Parse(output, CultureInfo.InvariantCulture) : throw new BenchException("Polling the admin address failed");
+        return process.ExitCode == 0
+            ? long.Parse(output, CultureInfo.InvariantCulture)
+            : throw new BenchException("Polling the admin address failed");
     }
 }
