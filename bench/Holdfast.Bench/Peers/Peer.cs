@@ -10,7 +10,7 @@ internal sealed class Peer : IAsyncDisposable
 {
     public const string Nginx = "nginx", Haproxy = "haproxy", Holdfast = "holdfast", Direct = "direct";
 
-    private static readonly ConcurrentDictionary<Process, bool> Running = new();
+    private static readonly ConcurrentDictionary<Process, string> Running = new();
     private readonly Process? _process;
     private readonly string? _prefix;
 
@@ -50,17 +50,20 @@ internal sealed class Peer : IAsyncDisposable
         var start = Pinning.Taskset(Pinning.ProxyCore, "sh", ["-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
         start.Environment.Remove("HOLDFAST_BENCH_PINNED");
         var process = Process.Start(start)!;
-        Running[process] = true;
+        Running[process] = prefix;
         var peer = new Peer(name, port, admin, process, prefix);
         await peer.WaitUntilListeningAsync();
         return peer;
     }
 
-    /// <summary>Ends all that run, with no word; for an interrupted bench.</summary>
+    /// <summary>Ends all that run, at once; for an interrupted bench.</summary>
     public static void KillAll()
     {
-        foreach (var process in Running.Keys)
+        foreach (var (process, prefix) in Running)
+        {
             process.Kill(entireProcessTree: true);
+            Directory.Delete(prefix, recursive: true);
+        }
     }
 
     public async ValueTask DisposeAsync()

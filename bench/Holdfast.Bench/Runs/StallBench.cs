@@ -66,13 +66,13 @@ internal static class StallBench
         return 0;
     }
 
-    /// <summary>In a process of its own, so that its garbage stops nobody's schedule.</summary>
+    /// <summary>In a process of its own, so that its garbage stops nobody's schedule, and only in time that the load leaves (SCHED_IDLE).</summary>
     private static async Task<long> PollFromOutsideAsync(Peer peer, TimeSpan duration)
     {
-        var start = new ProcessStartInfo("nice") { UseShellExecute = false, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("chrt") { UseShellExecute = false, RedirectStandardOutput = true };
         foreach (var argument in new[]
             {
-                "-n", "10", "dotnet", typeof(StallBench).Assembly.Location, "poll", $"http://127.0.0.1:{peer.AdminPort}",
+                "--idle", "0", "dotnet", typeof(StallBench).Assembly.Location, "poll", $"http://127.0.0.1:{peer.AdminPort}",
                 duration.TotalSeconds.ToString(CultureInfo.InvariantCulture),
             })
         {
