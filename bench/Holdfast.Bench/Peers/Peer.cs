@@ -10,7 +10,7 @@ internal sealed class Peer : IAsyncDisposable
 {
     public const string Nginx = "nginx", Haproxy = "haproxy", Holdfast = "holdfast", Direct = "direct";
 
-    private static readonly ConcurrentDictionary<Process, bool> Running = new();
+    private static readonly ConcurrentDictionary<Process, string> Running = new();
     private readonly Process? _process;
     private readonly string? _prefix;
 
@@ -52,7 +52,7 @@ internal sealed class Peer : IAsyncDisposable
         var start = Pinning.Taskset(Pinning.ProxyCore, "sh", ["-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
         start.Environment.Remove("HOLDFAST_BENCH_PINNED");
         var process = Process.Start(start)!;
-        Running[process] = true;
+        Running[process] = prefix;
         var peer = new Peer(name, port, admin, process, prefix) { _configuration = configuration };
         await peer.WaitUntilListeningAsync();
         return peer;
@@ -73,8 +73,11 @@ internal sealed class Peer : IAsyncDisposable
     /// <summary>Ends all that run, with no word; for an interrupted bench.</summary>
     public static void KillAll()
     {
-        foreach (var process in Running.Keys)
+        foreach (var (process, prefix) in Running)
+        {
             process.Kill(entireProcessTree: true);
+            Directory.Delete(prefix, recursive: true);
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -31,12 +31,14 @@ internal static class StallBench
                 var latency = m.Report.LatencyMs!;
                 writer.Row(run, phase, latency.Max, latency.P999, latency.P99, m.Report.Schedule.MaxLagMs, polls, swaps, Math.Round(m.ProxyBusy, 3));
                 await Console.Error.WriteLineAsync(FormattableString.Invariant(
-                    $"run {run}, {phase}: worst {latency.Max:0.0} ms, p99.9 {latency.P999:0.000} ms, load late by {m.Report.Schedule.MaxLagMs:0.0} ms at most, {polls} polls, {swaps} swaps of routes"));
+                    $"run {run}, {phase}: worst {latency.Max:0.0} ms, p99.9 {latency.P999:0.000} ms, ")
+                    + FormattableString.Invariant($"load late by {m.Report.Schedule.MaxLagMs:0.0} ms at most, {polls} polls, {swaps} swaps of routes"));
             }
         }
 
         Spread Of(string phase, Func<Measured, double> value) => Spread.Of(results.Where(r => r.Phase == phase).Select(r => value(r.Measured)));
-        writer.Text($"{load}; disturbed: {string.Join(", ", Paths)} asked in turn without pause by another process, while every 100 ms a configuration with 0 to 500 more routes is applied. The load's own lateness is part of the worst echo.");
+        writer.Text($"{load}; disturbed: {string.Join(", ", Paths)} asked in turn without pause by another process, "
+            + "while every 100 ms a configuration with 0 or 500 more routes is applied. The load's own lateness is part of the worst echo.");
         writer.Table(["phase", "worst echo ms", "p99.9 ms", "load's worst lag ms"], new[] { "quiet", "disturbed" }.Select(phase => new[]
         {
             phase, Of(phase, m => m.Report.LatencyMs!.Max).Text("0.0"), Of(phase, m => m.Report.LatencyMs!.P999).Text("0.000"),
@@ -80,13 +82,13 @@ internal static class StallBench
         return (await polling, swaps);
     }
 
-    /// <summary>In a process of its own, so that its garbage stops nobody's schedule.</summary>
+    /// <summary>In a process of its own, so that its garbage stops nobody's schedule, and only in time that the load leaves (SCHED_IDLE).</summary>
     private static async Task<long> PollFromOutsideAsync(Peer peer, TimeSpan duration)
     {
-        var start = new ProcessStartInfo("nice") { UseShellExecute = false, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("chrt") { UseShellExecute = false, RedirectStandardOutput = true };
         foreach (var argument in new[]
             {
-                "-n", "10", "dotnet", typeof(StallBench).Assembly.Location, "poll", $"http://127.0.0.1:{peer.AdminPort}",
+                "--idle", "0", "dotnet", typeof(StallBench).Assembly.Location, "poll", $"http://127.0.0.1:{peer.AdminPort}",
                 duration.TotalSeconds.ToString(CultureInfo.InvariantCulture),
             })
         {
@@ -96,6 +98,8 @@ internal static class StallBench
         using var process = Process.Start(start)!;
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
-        return process.ExitCode == 0 ? long.Parse(output, CultureInfo.InvariantCulture) : throw new BenchException("Polling the admin address failed");
+        return process.ExitCode == 0
+            ? long.Parse(output, CultureInfo.InvariantCulture)
+            : throw new BenchException("Polling the admin address failed");
     }
 }
