@@ -47,7 +47,11 @@ internal static class ConnectsBench
     {
         var options = new LoadOptions
         {
-            Url = peer.Url, Connections = connections, Rate = 0, Duration = TimeSpan.FromMilliseconds(1), ConnectRate = 1_000_000,
+            Url = peer.Url,
+            Connections = connections,
+            Rate = 0,
+            Duration = TimeSpan.FromMilliseconds(1),
+            ConnectRate = 1_000_000,
         };
         var proxy = peer.ProcessId == 0 ? CpuTime.None : CpuTime.Of(peer.ProcessId);
         var self = CpuTime.OfThisProcess();
