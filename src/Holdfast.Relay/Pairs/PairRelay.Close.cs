@@ -296,6 +296,7 @@ internal sealed partial class PairRelay
             {
                 Id = pair.Id,
                 Client = pair.Client,
+                ListenerId = pair.ListenerId,
                 BackendId = pair.Settings.BackendId,
                 EndpointId = pair.Settings.EndpointId,
                 Reason = pair.EndReason,
