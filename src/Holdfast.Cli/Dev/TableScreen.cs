@@ -50,10 +50,11 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
 
     internal IRenderable Draw(DevModel model)
     {
-        var parts = new List<IRenderable> { Header(model), Replicas(model), Ends(model) };
+        var parts = new List<IRenderable> { Header(model), Replicas(model), Ends(model), Footer(model) };
+
+        // Last, since a terminal that is not high enough cuts at the bottom: the keys stay in view.
         if (_lastCrash is { } crash && time.GetElapsedTime(crash.At) < CrashShownFor)
             parts.Add(Crash(crash.Event));
-        parts.Add(Footer(model));
         return new Rows(parts);
     }
 
@@ -76,8 +77,8 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
             ("replica", r => r.Name, false),
             ("endpoint", r => $"[grey]{r.Address}[/]", false),
             ("process", r => Process(r.Process.Snapshot), false),
-            ("phase", r => Colored(Seen(r)?.Phase, "Ready"), false),
-            ("health", r => Colored(Seen(r)?.Health, "Healthy"), false),
+            ("phase", r => Colored(Seen(r)?.Phase, "ready"), false),
+            ("health", r => Colored(Seen(r)?.Health, "healthy"), false),
             ("connections", r => Bar(Seen(r)?.Connections ?? 0, most, width < NarrowBelow ? BarWidth / 2 : BarWidth), false),
             ("in/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToEndpoint), true),
             ("out/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToClient), true),
@@ -145,7 +146,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
     private Markup Footer(DevModel model)
     {
         var keys = model.HasKeys
-            ? $"[bold]k[/] kills the busiest replica   [bold]1-{Math.Min(9, model.Replicas.Count)}[/] that one   [bold]q[/] quits"
+            ? $"[bold]k[/] kills the busiest replica   [bold]1-{Math.Min(9, model.Replicas.Count)}[/] kills that one   [bold]q[/] quits"
             : "[bold]Ctrl-C[/] quits";
         var news = _lastEvent is { } last ? $"[grey]{Safe(last.Event.Process)}: {Safe(last.Event.Text)}[/]" : "";
         return new Markup($"\n {keys}   {news}\n");

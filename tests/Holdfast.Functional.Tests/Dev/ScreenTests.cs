@@ -17,7 +17,7 @@ public sealed class ScreenTests
         Assert.Contains("http://127.0.0.1:9090/", drawn, StringComparison.Ordinal);
         var row = Line(drawn, "127.0.0.1:5001");
         Assert.Contains("replica-1", row, StringComparison.Ordinal);
-        Assert.Contains("Healthy", row, StringComparison.Ordinal);
+        Assert.Contains("healthy", row, StringComparison.Ordinal);
         Assert.Contains("3 ████████████████", row, StringComparison.Ordinal);
         Assert.Contains("q quits", drawn, StringComparison.Ordinal);
     }
@@ -48,6 +48,29 @@ public sealed class ScreenTests
         Assert.Contains("replica-1 exited with code 1", drawn, StringComparison.Ordinal);
         Assert.DoesNotContain('\u001b', drawn);
         Assert.DoesNotContain('\u0007', drawn);
+    }
+
+    [Theory]
+    [InlineData("ready", "healthy", 2)]
+    [InlineData("draining", "unhealthy", 0)]
+    public async Task A_phase_and_health_are_green_only_when_they_are_good(string phase, string health, int green)
+    {
+        var output = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.Standard, Out = new AnsiConsoleOutput(output) });
+        console.Profile.Width = 140;
+        console.Write(new TableScreen(console, TimeProvider.System).Draw(await ModelAsync(Ends, AdminPollerTests.Backends(1, 2, phase, health))));
+
+        // The replica itself is starting, which is yellow.
+        var row = output.ToString().Split('\n').Single(l => l.Contains("127.0.0.1:5001", StringComparison.Ordinal));
+        Assert.Contains(phase, row, StringComparison.Ordinal);
+        Assert.Equal(green, row.Split("\u001b[32m").Length - 1);
+    }
+
+    [Fact]
+    public async Task The_keys_stay_above_the_last_words_of_what_ended()
+    {
+        var drawn = await DrawAsync(screen => screen.Tell(new ProcessEvent("gateway", ProcessEventKind.Exited, "exited with code 3", ["last words"])));
+        Assert.True(drawn.IndexOf("q quits", StringComparison.Ordinal) < drawn.IndexOf("last words", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -81,7 +104,7 @@ public sealed class ScreenTests
 
         Assert.Equal(
             [
-                "1 replica of node server.js behind http://127.0.0.1:8080/, admin API at http://127.0.0.1:9090/",
+                "1 replica of 'node server.js' behind http://127.0.0.1:8080/, admin API at http://127.0.0.1:9090/",
                 "keys: k kills the busiest replica, 1-9 kill that one, q quits",
                 "replica-1: ready after 0.3 s",
                 "[replica-1] listening on 5001",
@@ -112,9 +135,9 @@ public sealed class ScreenTests
         return output.ToString();
     }
 
-    private static async Task<DevModel> ModelAsync(string ends)
+    private static async Task<DevModel> ModelAsync(string ends, string? backends = null)
     {
-        var admin = new AdminPoller(AdminPollerTests.Answering(() => AdminPollerTests.Backends(1, 2), () => ends), new Uri("http://admin/"), TimeProvider.System);
+        var admin = new AdminPoller(AdminPollerTests.Answering(() => backends ?? AdminPollerTests.Backends(1, 2), () => ends), new Uri("http://admin/"), TimeProvider.System);
         await admin.RefreshAsync(CancellationToken.None);
         return new DevModel(new DevOptions("node server.js", 1, 8080, 9090, null), [new Replica(Idle("replica-1"), 5001)], Idle("gateway"), admin, HasKeys: true);
 

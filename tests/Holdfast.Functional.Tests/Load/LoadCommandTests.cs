@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text.Json;
 using Holdfast.Cli;
 using Holdfast.Cli.Load;
-using Xunit;
 
 namespace Holdfast.Functional.Tests.Load;
 

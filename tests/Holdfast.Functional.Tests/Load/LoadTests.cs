@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Holdfast.Cli;
 using Holdfast.Cli.Load;
-using Xunit;
 
 namespace Holdfast.Functional.Tests.Load;
 

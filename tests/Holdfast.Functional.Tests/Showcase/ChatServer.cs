@@ -31,14 +31,7 @@ internal sealed class ChatServer : IAsyncDisposable
         return new ChatServer(port, process);
     }
 
-    public async Task<ChatPerson> JoinAsync(string name, string room = "lobby")
-    {
-        var socket = new ClientWebSocket();
-        await socket.ConnectAsync(new Uri($"ws://127.0.0.1:{Port}/ws/chat?room={Uri.EscapeDataString(room)}&name={Uri.EscapeDataString(name)}"), CancellationToken.None);
-        var person = new ChatPerson(socket);
-        person.Welcome = await person.NextAsync("welcome");
-        return person;
-    }
+    public Task<ChatPerson> JoinAsync(string name, string room = "lobby") => ChatPerson.JoinAsync(Port, name, room);
 
     public ValueTask DisposeAsync() => Process.DisposeAsync();
 }
@@ -50,7 +43,16 @@ internal sealed class ChatPerson(ClientWebSocket socket) : IDisposable
 
     public ClientWebSocket Socket { get; } = socket;
 
-    public JsonObject Welcome { get; set; } = [];
+    public JsonObject Welcome { get; private set; } = [];
+
+    public static async Task<ChatPerson> JoinAsync(int port, string name, string room = "lobby")
+    {
+        var socket = new ClientWebSocket();
+        await socket.ConnectAsync(new Uri($"ws://127.0.0.1:{port}/ws/chat?room={Uri.EscapeDataString(room)}&name={Uri.EscapeDataString(name)}"), CancellationToken.None);
+        var person = new ChatPerson(socket);
+        person.Welcome = await person.NextAsync("welcome");
+        return person;
+    }
 
     public Task SayAsync(string text) => SendAsync(new JsonObject { ["type"] = "say", ["text"] = text }.ToJsonString());
 
