@@ -35,7 +35,7 @@ internal static class BenchCommands
         var many = new Option<int>("--many") { DefaultValueFactory = _ => 8000 };
         Add(root, "memory", "User memory per idle pair.", "nginx,haproxy,holdfast", (3, 3, 5), (s, p) => MemoryBench.RunAsync(s, p.GetValue(few), p.GetValue(many)), few, many);
 
-        var half = new Option<string>("--case") { Description = "SIZE@RATExCONNECTIONS.", DefaultValueFactory = _ => "64@40000x200" };
+        var half = new Option<string>("--case") { Description = "SIZE@RATExCONNECTIONS.", DefaultValueFactory = _ => "64@20000x200" };
         Add(root, "latency", "Added latency at about half load of the proxy's core.", "direct,nginx,haproxy,holdfast", (5, 5, 10), (s, p) => LatencyBench.RunAsync(s, RelayCase.Parse(p.GetValue(half)!)[0]), half);
 
         var connections = new Option<int>("--connections") { DefaultValueFactory = _ => 4000 };
@@ -74,6 +74,8 @@ internal static class BenchCommands
             };
             try
             {
+                if (settings.Systems.Except([Peer.Direct, Peer.Nginx, Peer.Haproxy, Peer.Holdfast], StringComparer.Ordinal).FirstOrDefault() is { } unknown)
+                    throw new BenchException($"There is no system '{unknown}'; give some of direct, nginx, haproxy, holdfast");
                 return await run(settings, parsed);
             }
             catch (BenchException e)

@@ -26,6 +26,9 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
 {
     private const int Attempts = 4;
 
+    // The load goes on while the end of the window is read, or a late look would find an idle proxy.
+    private static readonly TimeSpan Beyond = TimeSpan.FromSeconds(1);
+
     /// <summary>Runs until the result counts; a fresh process of the system each time.</summary>
     /// <exception cref="BenchException">It did not in <see cref="Attempts"/> attempts.</exception>
     public async Task<Measured> RunAsync(string system, LoadOptions options)
@@ -48,7 +51,7 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
     public async Task<Measured> MeasureAsync(Peer peer, LoadOptions options, Func<Task>? meanwhile = null)
     {
         var target = NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port));
-        using var run = new LoadRun(options with { Url = peer.Url, WarmUp = settings.WarmUp, Duration = settings.Measure }, target, TimeProvider.System, backend);
+        using var run = new LoadRun(options with { Url = peer.Url, WarmUp = settings.WarmUp, Duration = settings.Measure + Beyond }, target, TimeProvider.System, backend);
         var running = run.RunAsync();
         await Task.WhenAny(run.Started, running);
         await Task.Delay(settings.WarmUp);

@@ -178,7 +178,7 @@ public sealed class EventLoop : IDisposable
         for (var i = 0; i < _core.Pairs.HighWater; i++)
         {
             if (_core.Pairs[i].State != PairState.Free)
-                _core.Free(i);
+                _core.Free(i, abort: true);
         }
 
         _core.Dispose();

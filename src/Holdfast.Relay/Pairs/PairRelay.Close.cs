@@ -106,7 +106,7 @@ internal sealed partial class PairRelay
             if (failed)
                 DropLeg(ref pair, side, abort: false);
             AbortIfTorn(ref pair, Other(side));
-            return FinishIfDone(index, ref pair);
+            return Drop(index, ref pair);       // A leg that waited for this one's spill is read on.
         }
 
         // An endpoint that ends after the client did, with or without a Close frame, is not lost: its FIN is passed on.
