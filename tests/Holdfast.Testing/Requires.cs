@@ -20,15 +20,6 @@ public static class Requires
         return name;
     }
 
-    /// <summary>A file or directory that something outside of the build makes; the same rule as for a tool.</summary>
-    /// <param name="path">Where it should be.</param>
-    /// <param name="how">The command that makes it.</param>
-    public static void Made(string path, string how)
-    {
-        if (!Path.Exists(path))
-            Missing($"{path} is missing; {how} makes it");
-    }
-
     private static void Missing(string what)
     {
         if (string.Equals(Environment.GetEnvironmentVariable("CI"), "true", StringComparison.OrdinalIgnoreCase))
