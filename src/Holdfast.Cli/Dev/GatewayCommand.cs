@@ -50,6 +50,6 @@ internal static class GatewayCommand
     public static ChildSpec For(IReadOnlyList<string> tool, string configurationFile) => new(
         tool[0],
         [.. tool.Skip(1), "gateway", "--no-access-log", "--config", configurationFile],
-        new Dictionary<string, string>(StringComparer.Ordinal),
+        new Dictionary<string, string>(StringComparer.Ordinal) { ["TMPDIR"] = Path.GetDirectoryName(configurationFile)! },
         RemoveWhenOrphaned: Path.GetDirectoryName(configurationFile));
 }

@@ -65,6 +65,11 @@ public sealed class DevCommandTests
         Assert.NotEqual(killed, dev.ProcessOf(replica));
         Assert.True(Processes.IsAlive(dev.ProcessOf(replica)));
         await AdminUntilAsync(dev, "v1/ends?limit=9", json => json["ends"]!.AsArray().Any(e => (string?)e!["reason"] is "upstream_eof" or "upstream_reset"));
+
+        // What was killed along the way leaves nothing either.
+        dev.Terminate();
+        Assert.Equal(0, await dev.ExitAsync());
+        Assert.Empty(dev.TemporaryFiles());
     }
 
     [Fact]

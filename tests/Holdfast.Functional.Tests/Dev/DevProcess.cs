@@ -91,9 +91,13 @@ internal sealed class DevProcess : IAsyncDisposable
             .Where(id => id > 0 && Environment(id).Split('\0').Contains(wanted, StringComparer.Ordinal) && Processes.IsAlive(id))];
     }
 
-    /// <summary>Files of ours; the runtime's diagnostic sockets stay after any .NET process that was killed.</summary>
-    public IReadOnlyList<string> TemporaryFiles() => [.. Directory.EnumerateFileSystemEntries(Temporary, "*", SearchOption.AllDirectories)
-        .Where(f => !Path.GetFileName(f).StartsWith("dotnet-diagnostic-", StringComparison.Ordinal) && !Path.GetFileName(f).StartsWith("clr-debug-pipe-", StringComparison.Ordinal))];
+    /// <summary>All but the tool's own diagnostic sockets, which the runtime leaves when it is killed.</summary>
+    public IReadOnlyList<string> TemporaryFiles()
+    {
+        string[] own = [$"dotnet-diagnostic-{Text(_process.Id)}-", $"clr-debug-pipe-{Text(_process.Id)}-"];
+        return [.. Directory.EnumerateFileSystemEntries(Temporary, "*", SearchOption.AllDirectories)
+            .Where(f => !own.Any(o => Path.GetFileName(f).StartsWith(o, StringComparison.Ordinal)))];
+    }
 
     public async ValueTask DisposeAsync()
     {
