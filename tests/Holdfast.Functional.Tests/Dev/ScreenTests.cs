@@ -73,6 +73,20 @@ public sealed class ScreenTests
         Assert.True(drawn.IndexOf("q quits", StringComparison.Ordinal) < drawn.IndexOf("last words", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(24, false)]
+    [InlineData(40, true)]
+    public async Task In_a_low_terminal_last_words_take_the_place_of_ends_and_all_fits(int height, bool ends)
+    {
+        var words = Enumerable.Range(1, 12).Select(i => $"word {i} " + new string('x', 200)).Append("").ToList();
+        var drawn = await DrawAsync(screen => screen.Tell(new ProcessEvent("replica-1", ProcessEventKind.Exited, "exited with code 1", words)), width: 80, height: height);
+
+        Assert.Equal(ends, drawn.Contains("last ends", StringComparison.Ordinal));
+        Assert.Contains("replica-1 exited with code 1", drawn, StringComparison.Ordinal);
+        Assert.Contains("word 12 xxx", drawn, StringComparison.Ordinal);
+        Assert.True(drawn.TrimEnd('\n').Split('\n').Length <= height, drawn);
+    }
+
     [Fact]
     public async Task The_table_keeps_its_height_when_ends_come_in()
     {
@@ -124,11 +138,12 @@ public sealed class ScreenTests
 
     private static string Line(string drawn, string part) => drawn.Split('\n').Single(l => l.Contains(part, StringComparison.Ordinal));
 
-    private static async Task<string> DrawAsync(Action<TableScreen> happens, string ends = Ends, int width = 140)
+    private static async Task<string> DrawAsync(Action<TableScreen> happens, string ends = Ends, int width = 140, int height = 60)
     {
         var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(output) });
         console.Profile.Width = width;
+        console.Profile.Height = height;
         var screen = new TableScreen(console, TimeProvider.System);
         happens(screen);
         console.Write(screen.Draw(await ModelAsync(ends)));
