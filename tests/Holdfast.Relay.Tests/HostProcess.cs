@@ -12,7 +12,7 @@ internal sealed class HostProcess : IDisposable
     public HostProcess(int descriptors, params string[] arguments)
     {
         var host = Path.Combine(AppContext.BaseDirectory, "Holdfast.RelayHost");
-        var start = new ProcessStartInfo(descriptors == 0 ? host : "/bin/sh") 
+        var start = new ProcessStartInfo(descriptors == 0 ? host : "/bin/sh")
         {
             UseShellExecute = false,
             RedirectStandardInput = true,

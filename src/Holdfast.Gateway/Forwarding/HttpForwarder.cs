@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
@@ -33,7 +34,7 @@ internal sealed class HttpForwarder : IDisposable
         context.Response.Headers.Connection = "close";
         var request = context.Request;
         var rawTarget = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
-        var target = rawTarget.StartsWith('/') ? rawTarget : request.Path + request.QueryString.ToUriComponent();
+        var target = OriginForm(rawTarget);
         if (!TryRoute(request, target, out var route))
         {
             await RefuseAsync(context, 404, "No route matches this host and path.").ConfigureAwait(false);
@@ -81,10 +82,23 @@ internal sealed class HttpForwarder : IDisposable
             if (!context.RequestAborted.IsCancellationRequested)
                 await RefuseAsync(context, 504, "The endpoint did not answer in time.").ConfigureAwait(false);
         }
+        catch (Exception e) when ((e as BadHttpRequestException ?? e.InnerException as BadHttpRequestException) is { } bad)
+        {
+            await RefuseAsync(context, bad.StatusCode, "The request's body is malformed.").ConfigureAwait(false);
+        }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
             await RefuseAsync(context, 502, "The endpoint broke the connection or answered no valid HTTP.").ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Absolute form loses its scheme and authority, which equal Host; the path keeps its encoding. `*` stays.</summary>
+    private static string OriginForm(string target)
+    {
+        if (target.StartsWith('/') || target.IndexOf("://", StringComparison.Ordinal) is var scheme && scheme < 0)
+            return target;
+        var path = target.AsSpan(scheme + 3).IndexOfAny('/', '?');
+        return path < 0 ? "/" : target[scheme + 3 + path] == '?' ? "/" + target[(scheme + 3 + path)..] : target[(scheme + 3 + path)..];
     }
 
     public void Dispose()
@@ -101,6 +115,9 @@ internal sealed class HttpForwarder : IDisposable
         AutomaticDecompression = DecompressionMethods.None,
         ActivityHeadersPropagator = null,
         ConnectTimeout = TimeSpan.FromSeconds(5),
+        // Values are the peers' bytes, to be passed on as they are.
+        RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
+        ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
     });
 
@@ -152,6 +169,10 @@ internal sealed class HttpForwarder : IDisposable
     {
         using var message = CreateRequest(context, handedOff, address, target, hasBody);
         using var answer = await _client.Value.SendAsync(message, cancel).ConfigureAwait(false);
+        // Nobody asked for another protocol, and a body with two lengths is read differently by two readers.
+        if (answer.StatusCode == HttpStatusCode.SwitchingProtocols
+            || (answer.Headers.TransferEncodingChunked == true && answer.Content.Headers.NonValidated.Contains("Content-Length")))
+            throw new HttpRequestException(HttpRequestError.InvalidResponse, "101, or chunked with Content-Length");
         var response = context.Response;
         response.StatusCode = (int)answer.StatusCode;
         context.Features.Get<IHttpResponseFeature>()!.ReasonPhrase = answer.ReasonPhrase;
@@ -204,10 +225,15 @@ internal sealed class HttpForwarder : IDisposable
         message.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor + address4);
         message.Headers.TryAddWithoutValidation("X-Forwarded-Proto", Trusted("X-Forwarded-Proto") ?? "http");
         message.Headers.TryAddWithoutValidation("X-Forwarded-Host", Trusted("X-Forwarded-Host") ?? request.Host.Value);
+        if (request.Headers.TraceParent.Count == 0)
+            message.Headers.TryAddWithoutValidation("traceparent", $"00-{RandomHex(16)}-{RandomHex(8)}-00");
+        message.Headers.TryAddWithoutValidation("Holdfast-Connection-Id", RandomHex(16));
         return message;
 
         string? Trusted(string name) => trusted && request.Headers[name] is { Count: > 0 } value ? value[0] : null;
     }
+
+    private static string RandomHex(int bytes) => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(bytes));
 
     private static bool NamesIn(StringValues connection, string name)
     {
@@ -231,7 +257,9 @@ internal sealed class HttpForwarder : IDisposable
             if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsHoldfast(bytes) || perHop.Contains(name))
                 continue;
             if (name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase))
-                to.ContentLength = long.Parse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture);
+                to.ContentLength = long.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var length)
+                    ? length
+                    : throw new HttpRequestException(HttpRequestError.InvalidResponse, "Content-Length is no number");
             else
                 to[name] = new StringValues([.. values]);
         }

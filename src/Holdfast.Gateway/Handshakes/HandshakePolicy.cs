@@ -64,14 +64,13 @@ internal sealed class HandshakePolicy(
             return Refuse(handshake, outcome, detail);
 
         var listener = runtime.Listeners[handshake.ListenerId].Options;
-        var limit = listener.Limits.Connections > 0 ? Math.Min(listener.Limits.Connections, runtime.UsableConnections) : runtime.UsableConnections;
-        if (runtime.Established >= limit)
-            return Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway is at its limit of connections.");
         if (!runtime.Routes.TryMatch(_head.View, out var route))
             return Refuse(handshake, HandshakeOutcome.NoRoute, "No route matches this host and path.");
         if (route.Choose(random) is not { } backend)
             return Refuse(handshake, HandshakeOutcome.NoBackend, "Every backend of the route has weight 0.");
 
+        if (!runtime.TryAdmit(handshake.ListenerId))
+            return Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway is at its limit of connections.");
         var attempt = new HandshakeAttempt(route, backend);
         handshake.PolicyState = attempt;
         if (!attempt.TryNext(random, handshake.Now))
@@ -169,7 +168,12 @@ internal sealed class HandshakePolicy(
             _ => (HandshakeOutcome.Shutdown, 0),
         };
         var endpoint = attempt?.Endpoint;
-        attempt?.Release();
+        if (attempt is not null)
+        {
+            attempt.Release();
+            runtime.Leave(handshake.ListenerId);
+        }
+
         Report(handshake, outcome, status, attempt?.Backend, endpoint);
     }
 
@@ -177,6 +181,7 @@ internal sealed class HandshakePolicy(
     {
         var endpoint = runtime.EndpointOf(end.EndpointId);
         endpoint.Release();
+        runtime.Leave(end.ListenerId);
         telemetry.OnPairEnded(in end, runtime.BackendOf(end.BackendId), endpoint);
     }
 

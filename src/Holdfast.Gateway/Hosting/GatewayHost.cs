@@ -36,6 +36,9 @@ public sealed record GatewayHostOptions
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>The clock of loops and load balancing; null: the machine's coarse one. Who sets it wakes the loops when it jumps.</summary>
+    internal TimeProvider? LoopTime { get; init; }
+
     /// <summary>Of the gateway's own messages, on standard error.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 }
@@ -67,7 +70,7 @@ public sealed class GatewayHost : IAsyncDisposable
     private GatewayHost(GatewayConfiguration configuration, GatewayHostOptions options)
     {
         _configuration = configuration;
-        _runtime = new GatewayRuntime(options.Time, new LoopClock());
+        _runtime = new GatewayRuntime(options.Time, new LoopClock(options.LoopTime));
         _runtime.Apply(configuration);
         _forwarder = new HttpForwarder(_runtime);
 
@@ -87,6 +90,9 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.AllowResponseHeaderCompression = false;
             kestrel.Limits.MaxRequestBodySize = null;       // The endpoint's to limit.
+            kestrel.Limits.MaxRequestLineSize = 32 * 1024;  // As on the loops, with the head as a whole.
+            // Values are the peers' bytes, to be passed on as they are.
+            kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
             kestrel.Listen(new HandOffEndPoint(), static l => l.Protocols = HttpProtocols.Http1);
         });
@@ -156,15 +162,16 @@ public sealed class GatewayHost : IAsyncDisposable
         if (_stopped.IsCancellationRequested)
             return;
         await _stopped.CancelAsync().ConfigureAwait(false);
-        foreach (var loop in _runtime.Loops)
-            loop.Dispose();
+        // The admin API posts to loops: it goes first.
+        _runtime.Phase = GatewayPhase.Stopped;
         using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(2), _runtime.Time))
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
+        foreach (var loop in _runtime.Loops)
+            loop.Dispose();
         await _resolving.ConfigureAwait(false);
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
-        _runtime.Phase = GatewayPhase.Stopped;
         await _app.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -194,7 +201,16 @@ public sealed class GatewayHost : IAsyncDisposable
             HostLog.Unresolved(_logger, ResolveInterval);
         _resolving = ResolveLaterAsync(_stopped.Token);
 
-        await _app.StartAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            await _app.StartAsync(cancel).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or System.Net.Sockets.SocketException)
+        {
+            // The server tells a port in use as one, an address of no interface as the other.
+            throw new IOException($"admin API: cannot listen on {_configuration.Admin.Address}: {e.Message}", e);
+        }
+
         AdminAddress = AdminEndPoint();
         foreach (var loop in loops)
             loop.Start();
@@ -217,19 +233,24 @@ public sealed class GatewayHost : IAsyncDisposable
 
         _runtime.Phase = GatewayPhase.Closing;
         HostLog.Closing(_logger, _runtime.Established);
-        foreach (var loop in _runtime.Loops)
-        {
-            loop.Post(static l =>
-            {
-                l.StopListening();
-                l.CloseAll(EndReason.Shutdown, CloseCode.ServiceRestart, CloseCode.GoingAway);
-            });
-        }
-
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20), _runtime.Time);
         var deadline = _runtime.Clock.Milliseconds + CloseWait;
-        while (_runtime.Loops.Any(static l => l.Load > 0) && _runtime.Clock.Milliseconds < deadline)
+        do
+        {
+            // Each time anew: a loop may be given a connection that another had accepted before it stopped listening.
+            foreach (var loop in _runtime.Loops)
+            {
+                loop.Post(static l =>
+                {
+                    l.StopListening();
+                    l.CloseAll(EndReason.Shutdown, CloseCode.ServiceRestart, CloseCode.GoingAway);
+                });
+            }
+
             _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        while (_runtime.Loops.Any(static l => l.Load > 0) && _runtime.Clock.Milliseconds < deadline);
+
         await DisposeAsync().ConfigureAwait(false);
         HostLog.Stopped(_logger);
     }

@@ -18,6 +18,7 @@ internal sealed class GatewayRuntime
     private volatile BackendState[] _backends = [];
     private volatile EndpointState[] _endpointsById = [];
     private volatile BackendState[] _backendsById = [];
+    private int _admitted;
     private volatile GatewayPhase _phase = GatewayPhase.Starting;
 
     public GatewayRuntime(TimeProvider time, LoopClock clock) => (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
@@ -55,6 +56,28 @@ internal sealed class GatewayRuntime
     public EndpointState EndpointOf(int id) => _endpointsById[id];
 
     public int Established => Loops.Sum(static l => l.Established);
+
+    /// <summary>
+    /// Takes a place for a connection under the listener's limit and the descriptors', handshakes included, so that a burst cannot overshoot.
+    /// True: give it back with exactly one <see cref="Leave"/>. Any thread.
+    /// </summary>
+    public bool TryAdmit(int listenerId)
+    {
+        if (Interlocked.Increment(ref _admitted) <= UsableConnections)
+        {
+            if (Listeners[listenerId].TryAdmit())
+                return true;
+        }
+
+        Interlocked.Decrement(ref _admitted);
+        return false;
+    }
+
+    public void Leave(int listenerId)
+    {
+        Listeners[listenerId].Leave();
+        Interlocked.Decrement(ref _admitted);
+    }
 
     /// <summary>Puts a configuration's routes and backends in force.</summary>
     public void Apply(GatewayConfiguration configuration)
@@ -113,8 +136,26 @@ internal sealed class GatewayRuntime
     }
 }
 
-/// <summary>A listener and where it really listens.</summary>
-internal sealed record BoundListener(ListenerOptions Options, IPEndPoint Address);
+/// <summary>A listener, where it really listens, and how many connections and handshakes it has. Thread-safe.</summary>
+internal sealed class BoundListener(ListenerOptions options, IPEndPoint address)
+{
+    private int _admitted;
+
+    public ListenerOptions Options { get; } = options;
+
+    public IPEndPoint Address { get; } = address;
+
+    public bool TryAdmit()
+    {
+        var limit = Options.Limits.Connections;
+        if (Interlocked.Increment(ref _admitted) <= limit || limit == 0)
+            return true;
+        Leave();
+        return false;
+    }
+
+    public void Leave() => Interlocked.Decrement(ref _admitted);
+}
 
 /// <summary>The gateway's own life, in order.</summary>
 internal enum GatewayPhase

@@ -7,6 +7,7 @@ public struct PairEnd
 {
     public UInt128 Id;
     public NativeAddress Client;
+    public int ListenerId;
     public int BackendId;
     public int EndpointId;
     public EndReason Reason;

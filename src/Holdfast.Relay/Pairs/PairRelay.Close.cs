@@ -109,8 +109,9 @@ internal sealed partial class PairRelay
             return Drop(index, ref pair);       // A leg that waited for this one's spill is read on.
         }
 
-        // An endpoint that ends after the client did, with or without a Close frame, is not lost: its FIN is passed on.
-        if (side == Side.Upstream && !pair.Up.Has(LegFlags.CloseReceived) && (pair.Down.Flags & (LegFlags.CloseReceived | LegFlags.ReadDone)) == 0)
+        // An endpoint that ends between frames after the client did, with or without a Close frame, is not lost: its FIN is passed on.
+        var clientEnded = (pair.Down.Flags & (LegFlags.CloseReceived | LegFlags.ReadDone)) != 0;
+        if (side == Side.Upstream && !from.Has(LegFlags.CloseReceived) && !(clientEnded && from.Scanner.AtFrameBoundary))
         {
             DropLeg(ref pair, side, abort: false);
             return Close(index, failed ? EndReason.UpstreamReset : EndReason.UpstreamEof, EndSide.Upstream, CloseCode.ServiceRestart, 0);
@@ -295,6 +296,7 @@ internal sealed partial class PairRelay
             {
                 Id = pair.Id,
                 Client = pair.Client,
+                ListenerId = pair.ListenerId,
                 BackendId = pair.Settings.BackendId,
                 EndpointId = pair.Settings.EndpointId,
                 Reason = pair.EndReason,

@@ -41,7 +41,8 @@ public sealed class NodeServerTests
 
     private static async Task<DevProcess> StartAsync(string server)
     {
-        Requires.Tool("node");
+        if (Requires.Tool("node") is { } missing)
+            Assert.Skip(missing);
         var folder = Samples();
         await InstallAsync(folder);
         var dev = DevProcess.Start("--replicas", "2", "--app", $"node '{Path.Combine(folder, server)}'");
@@ -54,7 +55,9 @@ public sealed class NodeServerTests
     {
         if (File.Exists(Path.Combine(folder, "node_modules", ".package-lock.json")))
             return;
-        using var npm = Process.Start(new ProcessStartInfo(Requires.Tool("npm"), ["ci", "--no-audit", "--no-fund"]) { WorkingDirectory = folder, UseShellExecute = false })!;
+        if (Requires.Tool("npm") is { } missing)
+            Assert.Skip(missing);
+        using var npm = Process.Start(new ProcessStartInfo("npm", ["ci", "--no-audit", "--no-fund"]) { WorkingDirectory = folder, UseShellExecute = false })!;
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         await npm.WaitForExitAsync(limit.Token);
         Assert.Equal(0, npm.ExitCode);

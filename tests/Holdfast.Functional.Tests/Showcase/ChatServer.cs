@@ -58,14 +58,14 @@ internal sealed class ChatPerson(ClientWebSocket socket) : IDisposable
 
     public Task SendAsync(string message) => Socket.SendAsync(Encoding.UTF8.GetBytes(message), WebSocketMessageType.Text, endOfMessage: true, _limit.Token);
 
-    /// <summary>The next message of a type; others are passed over.</summary>
-    public async Task<JsonObject> NextAsync(string type)
+    /// <summary>The next message of one of these types; others are passed over.</summary>
+    public async Task<JsonObject> NextAsync(params string[] types)
     {
         while (true)
         {
             var message = JsonNode.Parse(await ReadAsync() ?? throw new InvalidOperationException(string.Create(
                 CultureInfo.InvariantCulture, $"closed with {(int?)Socket.CloseStatus} {Socket.CloseStatusDescription}")))!.AsObject();
-            if ((string?)message["type"] == type)
+            if (types.Contains((string?)message["type"], StringComparer.Ordinal))
                 return message;
         }
     }
