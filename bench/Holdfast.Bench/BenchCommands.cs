@@ -11,13 +11,22 @@ internal static class BenchCommands
     private static readonly Option<int?> Runs = new("--runs") { Description = "Interleaved runs of each." };
     private static readonly Option<double?> WarmUp = new("--warmup") { Description = "Seconds before each measured window." };
     private static readonly Option<double?> Measure = new("--measure") { Description = "Seconds of each measured window." };
-    private static readonly Option<double> MaxLag = new("--max-lag") { Description = "Milliseconds the load may be late with any message; a tenth of it for 99 in 100.", DefaultValueFactory = _ => 50 };
-    private static readonly Option<string> Results = new("--results")
+    private static readonly Option<double> MaxLag = new("--max-lag")
     {
-        Description = "Directory for CSV and table.", DefaultValueFactory = _ => Path.Combine(Repository.Root, "bench", "results"),
+        Description = "Milliseconds the load may be late with any message; a tenth of it for 99 in 100.",
+        DefaultValueFactory = _ => 50,
     };
 
-    private static readonly Option<string?> Tool = new("--holdfast") { Description = "The holdfast.dll to measure; default: the one built with the bench." };
+    private static readonly Option<string> Results = new("--results")
+    {
+        Description = "Directory for CSV and table.",
+        DefaultValueFactory = _ => Path.Combine(Repository.Root, "bench", "results"),
+    };
+
+    private static readonly Option<string?> Tool = new("--holdfast")
+    {
+        Description = "The holdfast.dll to measure; default: the one built with the bench.",
+    };
 
     public static RootCommand Create()
     {
@@ -28,30 +37,39 @@ internal static class BenchCommands
             root.Add(option);
         }
 
-        var cases = new Option<string>("--cases") { Description = "SIZE@RATExCONNECTIONS, separated by commas.", DefaultValueFactory = _ => RelayCase.Defaults };
-        Add(root, "relay", "CPU seconds per million echoes.", "nginx,haproxy,holdfast", (7, 5, 10), (s, p) => RelayBench.RunAsync(s, RelayCase.Parse(p.GetValue(cases)!)), cases);
+        const string peers = "nginx,haproxy,holdfast", withDirect = "direct," + peers;
+        var cases = Case("--cases", "SIZE@RATExCONNECTIONS, separated by commas.", RelayCase.Defaults);
+        Add(root, "relay", "CPU seconds per million echoes.", peers, (7, 5, 10),
+            (s, p) => RelayBench.RunAsync(s, RelayCase.Parse(p.GetValue(cases)!)), cases);
 
         var few = new Option<int>("--few") { DefaultValueFactory = _ => 1000 };
         var many = new Option<int>("--many") { DefaultValueFactory = _ => 8000 };
-        Add(root, "memory", "User memory per idle pair.", "nginx,haproxy,holdfast", (3, 3, 5), (s, p) => MemoryBench.RunAsync(s, p.GetValue(few), p.GetValue(many)), few, many);
+        Add(root, "memory", "User memory per idle pair.", peers, (3, 3, 5),
+            (s, p) => MemoryBench.RunAsync(s, p.GetValue(few), p.GetValue(many)), few, many);
 
-        var half = new Option<string>("--case") { Description = "SIZE@RATExCONNECTIONS.", DefaultValueFactory = _ => "64@20000x200" };
-        Add(root, "latency", "Added latency at about half load of the proxy's core.", "direct,nginx,haproxy,holdfast", (5, 5, 10), (s, p) => LatencyBench.RunAsync(s, RelayCase.Parse(p.GetValue(half)!)[0]), half);
+        var half = Case("--case", "SIZE@RATExCONNECTIONS.", "64@20000x200");
+        Add(root, "latency", "Added latency at about half load of the proxy's core.", withDirect, (5, 5, 10),
+            (s, p) => LatencyBench.RunAsync(s, RelayCase.Parse(p.GetValue(half)!)[0]), half);
 
         var connections = new Option<int>("--connections") { DefaultValueFactory = _ => 4000 };
-        Add(root, "connects", "New connections per second.", "direct,nginx,haproxy,holdfast", (7, 0, 0), (s, p) => ConnectsBench.RunAsync(s, p.GetValue(connections)), connections);
+        Add(root, "connects", "New connections per second.", withDirect, (7, 0, 0),
+            (s, p) => ConnectsBench.RunAsync(s, p.GetValue(connections)), connections);
 
-        var light = new Option<string>("--case") { Description = "SIZE@RATExCONNECTIONS.", DefaultValueFactory = _ => "64@5000x200" };
-        Add(root, "stall", "Worst echo while the admin address is polled.", "holdfast", (5, 5, 10), (s, p) => StallBench.RunAsync(s, RelayCase.Parse(p.GetValue(light)!)[0]), light);
+        var light = Case("--case", "SIZE@RATExCONNECTIONS.", "64@5000x200");
+        Add(root, "stall", "Worst echo while the admin address is polled.", Peer.Holdfast, (5, 5, 10),
+            (s, p) => StallBench.RunAsync(s, RelayCase.Parse(p.GetValue(light)!)[0]), light);
 
-        var admin = new Argument<Uri>("URL");
+        var admin = new Argument<string>("URL");
         var seconds = new Argument<double>("SECONDS");
         var poll = new Command("poll") { admin, seconds };
         poll.Hidden = true;
-        poll.SetAction((p, _) => StallBench.PollAsync(p.GetRequiredValue(admin), TimeSpan.FromSeconds(p.GetValue(seconds))));
+        poll.SetAction((p, _) => StallBench.PollAsync(new Uri(p.GetRequiredValue(admin)), TimeSpan.FromSeconds(p.GetValue(seconds))));
         root.Add(poll);
         return root;
     }
+
+    private static Option<string> Case(string name, string description, string value) =>
+        new(name) { Description = description, DefaultValueFactory = _ => value };
 
     private static void Add(
         RootCommand root, string name, string description, string systems, (int Runs, double WarmUp, double Measure) defaults,
@@ -74,7 +92,8 @@ internal static class BenchCommands
             };
             try
             {
-                if (settings.Systems.Except([Peer.Direct, Peer.Nginx, Peer.Haproxy, Peer.Holdfast], StringComparer.Ordinal).FirstOrDefault() is { } unknown)
+                string[] known = [Peer.Direct, Peer.Nginx, Peer.Haproxy, Peer.Holdfast];
+                if (settings.Systems.Except(known, StringComparer.Ordinal).FirstOrDefault() is { } unknown)
                     throw new BenchException($"There is no system '{unknown}'; give some of direct, nginx, haproxy, holdfast");
                 return await run(settings, parsed);
             }

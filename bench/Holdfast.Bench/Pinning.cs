@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Holdfast.Bench;
 
@@ -17,8 +19,13 @@ internal static class Pinning
         start.Environment[Mark] = "1";
         using var process = Process.Start(start)!;
 
-        // An interrupt reaches both, being one process group; the child stops its proxies and this waits for it.
-        Console.CancelKeyPress += (_, e) => e.Cancel = true;
+        // The child stops its proxies, and this waits for it. An interrupt reaches both, being one process group.
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = true);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
+        {
+            context.Cancel = true;
+            using var kill = Process.Start("kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)]);
+        });
         await process.WaitForExitAsync();
         return process.ExitCode;
     }
@@ -27,7 +34,7 @@ internal static class Pinning
     public static ProcessStartInfo Taskset(int core, string program, IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo("taskset") { UseShellExecute = false };
-        foreach (var argument in new[] { "-c", core.ToString(System.Globalization.CultureInfo.InvariantCulture), program }.Concat(arguments))
+        foreach (var argument in new[] { "-c", core.ToString(CultureInfo.InvariantCulture), program }.Concat(arguments))
             start.ArgumentList.Add(argument);
         return start;
     }

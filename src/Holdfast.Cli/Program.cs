@@ -5,16 +5,17 @@ namespace Holdfast.Cli;
 
 internal static class Program
 {
+    internal static RootCommand Root() => new("Keeps WebSockets connected on Kubernetes.")
+    {
+        CheckCommand.Create(),
+        DevCommand.Create(),
+        GatewayCommand.Create(),
+        LoadCommand.Create(),
+    };
+
     private static async Task<int> Main(string[] args)
     {
-        var root = new RootCommand("Keeps WebSockets connected on Kubernetes.")
-        {
-            CheckCommand.Create(),
-            DevCommand.Create(),
-            GatewayCommand.Create(),
-            LoadCommand.Create(),
-        };
-        var parsed = root.Parse(args);
+        var parsed = Root().Parse(args);
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors)

@@ -88,7 +88,7 @@ public sealed class BackpressureTests
             // The endpoint takes a little, so that it is slow and not stalled.
             var before = harness.Pair().Up.SpillProgressAt;
             while (harness.Pair().Up.SpillProgressAt == before)
-                _ = ends.Endpoint.Socket.Receive(piece);
+                Assert.NotEqual(0, await ends.Endpoint.Socket.ReceiveAsync(piece));
         }
 
         Assert.Equal(PairState.Relaying, harness.Pair().State);

@@ -44,7 +44,7 @@ public sealed class EndReasonTests
         var names = Enum.GetNames<EndReason>().Select(SnakeCase).ToList();
         Assert.Equal(names.Count, names.Distinct(StringComparer.Ordinal).Count());
         Assert.Equal(names.Count, Enum.GetValues<EndReason>().Distinct().Count());
-        Assert.Contains("downstream_protocol_error", names);
+        Assert.Contains("downstream_protocol_error", names, StringComparer.Ordinal);
     }
 
     private static string SnakeCase(string name)

@@ -107,17 +107,20 @@ public sealed class HandshakeTests : IDisposable
     [InlineData("reset")]
     [InlineData("fin")]
     [InlineData("half an answer")]
+    [InlineData("a head without end")]
     public void An_endpoint_that_ends_before_its_head_is_a_failed_attempt(string how)
     {
         using var client = Dial(out var endpoint);
         if (how == "half an answer")
             endpoint.Send(RelayHarness.Switching[..20]);
-        if (how == "reset")
+        if (how == "a head without end")
+            endpoint.Send("HTTP/1.1 101 x\r\n" + new string('x', HandshakeDriver.MaxHead));
+        else if (how == "reset")
             endpoint.Reset();
         else
             endpoint.Finish();
         Assert.Equal(RelayHost.PassThroughPolicy.BadGateway, Encoding.ASCII.GetString(client.ReceiveToEnd()));
-        Assert.Equal([DialFailure.Reset], _harness.Policy.DialFailures);
+        Assert.Equal([how == "a head without end" ? DialFailure.MalformedResponse : DialFailure.Reset], _harness.Policy.DialFailures);
         endpoint.Dispose();
         client.Dispose();
         AssertEnded(HandshakeEnd.Refused);

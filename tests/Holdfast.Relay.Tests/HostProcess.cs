@@ -12,7 +12,12 @@ internal sealed class HostProcess : IDisposable
     public HostProcess(int descriptors, params string[] arguments)
     {
         var host = Path.Combine(AppContext.BaseDirectory, "Holdfast.RelayHost");
-        var start = new ProcessStartInfo(descriptors == 0 ? host : "/bin/sh") { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(descriptors == 0 ? host : "/bin/sh")
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
         if (descriptors != 0)
         {
             start.ArgumentList.Add("-c");

@@ -50,6 +50,12 @@ public sealed class ListenerTests
 
         for (var i = 0; i < 20; i++)
             AssertEcho(pair, (byte)i);
+
+        // One that was accepted in time cannot be dialed for; those that wait take what it gives back.
+        for (var i = 0; i < 5; i++)
+            silent.Add(RawPeer.Connect(address));
+        silent[0].Send(RelayHarness.Request);
+        Assert.Equal(RelayHost.PassThroughPolicy.BadGateway, silent[0].ReceiveHead());
         var pauses = Status(host).Pauses;
         foreach (var peer in silent)
             peer.Dispose();

@@ -42,6 +42,25 @@ public sealed class LostPeerTests : IDisposable
         AssertEnd(EndReason.DownstreamEof, EndSide.Downstream, 0);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void An_endpoint_lost_inside_a_frame_resets_a_client_that_ended_first(bool reset)
+    {
+        using var ends = _harness.Open();
+        ends.Client.Finish();
+        Assert.Empty(ends.Endpoint.ReceiveToEnd());
+        var frame = Frames.FromServer(Frames.Binary, new byte[1000]);
+        ends.Endpoint.Send(frame.AsSpan(0, 600));
+        Assert.Equal(frame[..600], ends.Client.Receive(600));
+        if (reset)
+            ends.Endpoint.Reset();
+        else
+            ends.Endpoint.Finish();
+        Assert.Empty(ends.Client.ReceiveToReset());
+        AssertEnd(EndReason.DownstreamEof, EndSide.Downstream, 0);
+    }
+
     [Fact]
     public void A_half_closed_pair_whose_endpoint_says_nothing_ends_in_time()
     {

@@ -133,15 +133,16 @@ internal sealed class EchoConnection(int fd, EchoBuffers buffers)
         {
             var opcode = _scanner.Opcode == Opcode.Ping ? Opcode.Pong : _scanner.Opcode;
             _ending = opcode == Opcode.Close;
-            _outputLength += FrameWriter.WriteHeader(buffers.Output.AsSpan(_outputLength), opcode, _scanner.Fin, _scanner.PayloadLength, maskKey: null);
+            var output = buffers.Output.AsSpan(_outputLength);
+            _outputLength += FrameWriter.WriteHeader(output, opcode, _scanner.Fin, _scanner.PayloadLength, maskKey: null);
             piece = piece[_scanner.HeaderLength..];
             if (!control)
                 _pieceOffset = 0;
         }
 
-        var output = buffers.Output.AsSpan(_outputLength, piece.Length);
-        piece.CopyTo(output);
-        Masking.Apply(output, _scanner.MaskKey, control ? 0 : _pieceOffset);
+        var answer = buffers.Output.AsSpan(_outputLength, piece.Length);
+        piece.CopyTo(answer);
+        Masking.Apply(answer, _scanner.MaskKey, control ? 0 : _pieceOffset);
         _outputLength += piece.Length;
         if (!control)
             _pieceOffset = (_pieceOffset + piece.Length) & 3;

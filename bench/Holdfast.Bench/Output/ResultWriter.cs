@@ -48,7 +48,8 @@ internal sealed class ResultWriter(string bench, BenchSettings settings, params 
         var page = new StringBuilder();
         page.AppendLine(CultureInfo.InvariantCulture, $"# {bench}, {TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm} UTC").AppendLine();
         page.AppendLine(CultureInfo.InvariantCulture,
-            $"{settings.Runs} interleaved runs, {settings.WarmUp.TotalSeconds:0.#} s warm-up, {settings.Measure.TotalSeconds:0.#} s measured; median (least to greatest).").AppendLine();
+            $"{settings.Runs} interleaved runs, {settings.WarmUp.TotalSeconds:0.#} s warm-up, {settings.Measure.TotalSeconds:0.#} s measured;");
+        page.AppendLine("median (least to greatest).").AppendLine();
         page.Append(_page);
         page.AppendLine("## Machine").AppendLine();
         foreach (var fact in Machine.Facts())

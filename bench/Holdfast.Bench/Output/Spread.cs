@@ -16,6 +16,9 @@ internal readonly record struct Spread(double Median, double Min, double Max)
     }
 
     /// <summary>"median (least to greatest)".</summary>
-    public string Text(string format) =>
-        $"{Median.ToString(format, CultureInfo.InvariantCulture)} ({Min.ToString(format, CultureInfo.InvariantCulture)} to {Max.ToString(format, CultureInfo.InvariantCulture)})";
+    public string Text(string format)
+    {
+        var culture = CultureInfo.InvariantCulture;
+        return $"{Median.ToString(format, culture)} ({Min.ToString(format, culture)} to {Max.ToString(format, culture)})";
+    }
 }

@@ -10,7 +10,7 @@ internal sealed class Peer : IAsyncDisposable
 {
     public const string Nginx = "nginx", Haproxy = "haproxy", Holdfast = "holdfast", Direct = "direct";
 
-    private static readonly ConcurrentDictionary<Process, bool> Running = new();
+    private static readonly ConcurrentDictionary<Process, string> Running = new();
     private readonly Process? _process;
     private readonly string? _prefix;
 
@@ -22,6 +22,8 @@ internal sealed class Peer : IAsyncDisposable
         _process = process;
         _prefix = prefix;
     }
+
+    private string? _configuration;
 
     public string Name { get; }
 
@@ -50,17 +52,32 @@ internal sealed class Peer : IAsyncDisposable
         var start = Pinning.Taskset(Pinning.ProxyCore, "sh", ["-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
         start.Environment.Remove("HOLDFAST_BENCH_PINNED");
         var process = Process.Start(start)!;
-        Running[process] = true;
-        var peer = new Peer(name, port, admin, process, prefix);
+        Running[process] = prefix;
+        var peer = new Peer(name, port, admin, process, prefix) { _configuration = configuration };
         await peer.WaitUntilListeningAsync();
         return peer;
+    }
+
+    /// <summary>Holdfast's: adds or removes a route of no traffic and has the whole configuration applied.</summary>
+    public async Task SwapRoutesAsync(int count)
+    {
+        var text = await File.ReadAllTextAsync(_configuration!);
+        var at = text.IndexOf("routes:\n", StringComparison.Ordinal) + "routes:\n".Length;
+        var end = text.IndexOf("  - path: {prefix: /}", StringComparison.Ordinal);
+        var routes = string.Concat(Enumerable.Range(0, count).Select(i => $"  - {{path: {{prefix: /unused/{i}}}, backend: echo}}\n"));
+        await File.WriteAllTextAsync(_configuration!, text[..at] + routes + text[end..]);
+        using var kill = Process.Start("kill", ["-HUP", ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
     }
 
     /// <summary>Ends all that run, with no word; for an interrupted bench.</summary>
     public static void KillAll()
     {
-        foreach (var process in Running.Keys)
+        foreach (var (process, prefix) in Running)
+        {
             process.Kill(entireProcessTree: true);
+            Directory.Delete(prefix, recursive: true);
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -14,7 +14,8 @@ internal static class ConnectsBench
     public static async Task<int> RunAsync(BenchSettings settings, int connections)
     {
         using var backend = new EchoBackend(settings.Endpoints);
-        var writer = new ResultWriter("connects", settings, "run", "system", "connections", "per_second", "cpu_microseconds_per_connection", "load_busy");
+        var writer = new ResultWriter("connects", settings,
+            "run", "system", "connections", "per_second", "cpu_microseconds_per_connection", "load_busy");
         var results = new List<(string System, double Rate, double Cpu, double Busy)>();
         for (var run = 1; run <= settings.Runs; run++)
         {
@@ -34,7 +35,8 @@ internal static class ConnectsBench
 
         Spread Of(string system, Func<(string System, double Rate, double Cpu, double Busy), double> value) =>
             Spread.Of(results.Where(r => r.System == system).Select(value));
-        writer.Text($"{connections} connections opened as fast as they go, then closed by Close 1000. A load's core near 100 % means that the rate is the load's, not the proxy's.");
+        writer.Text($"{connections} connections opened as fast as they go, then closed by Close 1000. "
+            + "A load's core near 100 % means that the rate is the load's, not the proxy's.");
         writer.Table(["system", "connections per second", "CPU us per connection (handshake and close)", "load's core busy"],
             settings.Systems.Select(s => new[] { s, Of(s, r => r.Rate).Text("0"), Of(s, r => r.Cpu).Text("0"), Of(s, r => r.Busy).Text("P0") }));
         await writer.SaveAsync();
@@ -45,7 +47,11 @@ internal static class ConnectsBench
     {
         var options = new LoadOptions
         {
-            Url = peer.Url, Connections = connections, Rate = 0, Duration = TimeSpan.FromMilliseconds(1), ConnectRate = 1_000_000,
+            Url = peer.Url,
+            Connections = connections,
+            Rate = 0,
+            Duration = TimeSpan.FromMilliseconds(1),
+            ConnectRate = 1_000_000,
         };
         var proxy = peer.ProcessId == 0 ? CpuTime.None : CpuTime.Of(peer.ProcessId);
         var self = CpuTime.OfThisProcess();
@@ -57,7 +63,11 @@ internal static class ConnectsBench
         var busy = CpuTime.OfThisProcess().Since(self) / opening;
         var report = await running;
         if (!report.IsClean)
-            throw new BenchException($"{peer.Name}: {report.Connected} of {connections} opened, {report.Disconnects} disconnects: {string.Join(", ", report.Failed.Keys)}");
+        {
+            throw new BenchException($"{peer.Name}: {report.Connected} of {connections} opened, {report.Disconnects} disconnects: "
+                + string.Join(", ", report.Failed.Keys));
+        }
+
         var cpu = peer.ProcessId == 0 ? 0 : CpuTime.Of(peer.ProcessId).Since(proxy);
         return (connections / opening, cpu / connections * 1e6, busy);
     }

@@ -11,7 +11,8 @@ internal static class LatencyBench
     {
         using var backend = new EchoBackend(settings.Endpoints);
         var trial = new Trial(settings, backend);
-        var writer = new ResultWriter("latency", settings, "run", "system", "p50_ms", "p99_ms", "p999_ms", "max_ms", "proxy_busy", "max_lag_ms", "steal");
+        var writer = new ResultWriter("latency", settings,
+            "run", "system", "p50_ms", "p99_ms", "p999_ms", "max_ms", "proxy_busy", "max_lag_ms", "steal");
         var results = new List<Measured>();
         for (var run = 1; run <= settings.Runs; run++)
         {
@@ -20,9 +21,11 @@ internal static class LatencyBench
                 var m = await trial.RunAsync(system, RelayBench.OptionsOf(load));
                 results.Add(m);
                 var latency = m.Report.LatencyMs!;
-                writer.Row(run, system, latency.P50, latency.P99, latency.P999, latency.Max, Math.Round(m.ProxyBusy, 3), m.Report.Schedule.MaxLagMs, Math.Round(m.Steal, 4));
+                writer.Row(run, system, latency.P50, latency.P99, latency.P999, latency.Max, Math.Round(m.ProxyBusy, 3),
+                    m.Report.Schedule.MaxLagMs, Math.Round(m.Steal, 4));
                 await Console.Error.WriteLineAsync(FormattableString.Invariant(
-                    $"run {run}, {system}: p50 {latency.P50:0.000}, p99 {latency.P99:0.000}, p99.9 {latency.P999:0.000} ms; proxy's core {m.ProxyBusy:P0} busy"));
+                    $"run {run}, {system}: p50 {latency.P50:0.000}, p99 {latency.P99:0.000}, p99.9 {latency.P999:0.000} ms; ")
+                    + FormattableString.Invariant($"proxy's core {m.ProxyBusy:P0} busy"));
             }
         }
 
@@ -30,7 +33,8 @@ internal static class LatencyBench
         string Added(string system, Func<Measured, double> value)
         {
             var (all, direct) = (Of(system, value), Of(Peer.Direct, value).Median);
-            return all.Text("0.000") + (system == Peer.Direct || double.IsNaN(direct) ? "" : FormattableString.Invariant($", adds {all.Median - direct:0.000}"));
+            var added = system == Peer.Direct || double.IsNaN(direct) ? "" : FormattableString.Invariant($", adds {all.Median - direct:0.000}");
+            return all.Text("0.000") + added;
         }
 
         writer.Text($"{load}. Milliseconds from the due time to the whole answer; \"adds\" is the median less the direct one.");

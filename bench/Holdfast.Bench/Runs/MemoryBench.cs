@@ -36,12 +36,15 @@ internal static class MemoryBench
                 foreach (var (pairs, memory) in new[] { (0, empty), (few, low), (many, high) })
                     writer.Row(run, system, pairs, memory.PrivateDirty, memory.Resident);
                 await Console.Error.WriteLineAsync(FormattableString.Invariant(
-                    $"run {run}, {system}: {slope:0} bytes per idle pair; empty {empty.PrivateDirty / 1e6:0.0} MB private, {empty.Resident / 1e6:0.0} MB resident"));
+                    $"run {run}, {system}: {slope:0} bytes per idle pair; ")
+                    + FormattableString.Invariant($"empty {empty.PrivateDirty / 1e6:0.0} MB private, {empty.Resident / 1e6:0.0} MB resident"));
             }
         }
 
-        Spread Of(string system, Func<(string System, double Slope, Memory Empty), double> value) => Spread.Of(slopes.Where(s => s.System == system).Select(value));
-        writer.Text($"Slope of Private_Dirty from {few} to {many} idle pairs, all processes of the system together; {settings.Measure.TotalSeconds:0} s of rest before each look.");
+        Spread Of(string system, Func<(string System, double Slope, Memory Empty), double> value) =>
+            Spread.Of(slopes.Where(s => s.System == system).Select(value));
+        writer.Text($"Slope of Private_Dirty from {few} to {many} idle pairs, all processes of the system together; "
+            + $"{settings.Measure.TotalSeconds:0} s of rest before each look.");
         writer.Table(["system", "bytes per idle pair", "before any connection: Private_Dirty MB", "Rss MB"],
             settings.Systems.Where(s => s != Peer.Direct).Select(s => new[]
             {
@@ -56,7 +59,9 @@ internal static class MemoryBench
     }
 }
 
-/// <summary>Open connections on which nothing is said, until disposed. The backend lives on the thread of the first, which is disposed last.</summary>
+/// <summary>
+/// Open connections on which nothing is said, until disposed. The backend lives on the thread of the first, which is disposed last.
+/// </summary>
 internal sealed class IdlePairs : IAsyncDisposable
 {
     private readonly LoadRun _run;
@@ -71,7 +76,8 @@ internal sealed class IdlePairs : IAsyncDisposable
     public static async Task<IdlePairs> OpenAsync(Peer peer, int count, EchoBackend? guest)
     {
         var options = new LoadOptions { Url = peer.Url, Connections = count, Rate = 0, Duration = TimeSpan.FromHours(1), ConnectRate = 2000 };
-        var pairs = new IdlePairs(new LoadRun(options, NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port)), TimeProvider.System, guest));
+        var target = NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port));
+        var pairs = new IdlePairs(new LoadRun(options, target, TimeProvider.System, guest));
         await Task.WhenAny(pairs._run.Started, pairs._running);
         if (pairs._run.Snapshot().Open == count)
             return pairs;

@@ -30,9 +30,9 @@ internal static class RelayBench
                 {
                     var m = await trial.RunAsync(system, OptionsOf(one) with { Turn = Turn });
                     results.Add(m);
-                    writer.Row(run, system, one.Size, one.Rate, one.Connections, Math.Round(m.CpuPerMillion, 3), m.Echoes, Math.Round(m.Seconds, 3),
-                        Math.Round(m.ProxyBusy, 3), Math.Round(m.LoadBusy, 3), Math.Round(m.Steal, 4), m.Report.LatencyMs!.P50, m.Report.LatencyMs.P99,
-                        m.Report.Schedule.MaxLagMs);
+                    writer.Row(run, system, one.Size, one.Rate, one.Connections, Math.Round(m.CpuPerMillion, 3), m.Echoes,
+                        Math.Round(m.Seconds, 3), Math.Round(m.ProxyBusy, 3), Math.Round(m.LoadBusy, 3),
+                        Math.Round(m.Steal, 4), m.Report.LatencyMs!.P50, m.Report.LatencyMs.P99, m.Report.Schedule.MaxLagMs);
                     await Console.Error.WriteLineAsync(FormattableString.Invariant(
                         $"{one}: run {run}, {system}: {m.CpuPerMillion:0.00} CPU s per million; load's core {m.LoadBusy:P0} busy"));
                 }

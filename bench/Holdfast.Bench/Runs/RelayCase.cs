@@ -6,7 +6,8 @@ namespace Holdfast.Bench.Runs;
 internal sealed record RelayCase(int Size, int Rate, int Connections)
 {
     /// <summary>The four of the gate, then the reported ones. 16 KiB at 50,000/s would be 13 Gbit/s each way.</summary>
-    public const string Defaults = "64@20000x200,64@50000x200,64@20000x4000,64@50000x4000,1024@20000x200,1024@20000x4000,16384@5000x200,16384@5000x4000";
+    public const string Defaults =
+        "64@20000x200,64@50000x200,64@20000x4000,64@50000x4000,1024@20000x200,1024@20000x4000,16384@5000x200,16384@5000x4000";
 
     /// <summary>Whether the gate is about it: 64-byte echoes.</summary>
     public bool IsGate => Size == 64;
@@ -18,7 +19,8 @@ internal sealed record RelayCase(int Size, int Rate, int Connections)
     private static RelayCase ParseOne(string text)
     {
         var parts = text.Split('@', 'x');
-        return parts.Length == 3 && int.TryParse(parts[0], out var size) && int.TryParse(parts[1], out var rate) && int.TryParse(parts[2], out var connections)
+        var numbers = parts.Select(part => int.TryParse(part, out var number) ? number : 0).ToArray();
+        return numbers is [> 0 and var size, > 0 and var rate, > 0 and var connections]
             ? new RelayCase(size, rate, connections)
             : throw new BenchException($"'{text}' is no case; give SIZE@RATExCONNECTIONS, such as 64@20000x200");
     }

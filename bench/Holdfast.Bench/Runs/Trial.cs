@@ -51,7 +51,8 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
     public async Task<Measured> MeasureAsync(Peer peer, LoadOptions options, Func<Task>? meanwhile = null)
     {
         var target = NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port));
-        using var run = new LoadRun(options with { Url = peer.Url, WarmUp = settings.WarmUp, Duration = settings.Measure + Beyond }, target, TimeProvider.System, backend);
+        var whole = options with { Url = peer.Url, WarmUp = settings.WarmUp, Duration = settings.Measure + Beyond };
+        using var run = new LoadRun(whole, target, TimeProvider.System, backend);
         var running = run.RunAsync();
         await Task.WhenAny(run.Started, running);
         await Task.Delay(settings.WarmUp);
@@ -76,7 +77,8 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
 
         if (measured.Steal > 0.01)
             return $"steal {measured.Steal:P1}";
-        if (report.Schedule.MaxLagMs > settings.MaxLag.TotalMilliseconds || report.Schedule.P99LagMs > settings.MaxLag.TotalMilliseconds / 10)
+        var maxLag = settings.MaxLag.TotalMilliseconds;
+        if (report.Schedule.MaxLagMs > maxLag || report.Schedule.P99LagMs > maxLag / 10)
             return $"the load was late: p99 {report.Schedule.P99LagMs:0.0} ms, max {report.Schedule.MaxLagMs:0.0} ms";
         return options.Rate > 0 && measured.Rate < 0.995 * options.Rate ? $"only {measured.Rate:0}/s of {options.Rate:0}/s came back" : null;
     }

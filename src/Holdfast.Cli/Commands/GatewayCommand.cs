@@ -29,8 +29,7 @@ internal static class GatewayCommand
         var read = ConfigurationReader.ReadFile(file);
         if (read.Configuration is not { } configuration)
         {
-            foreach (var fault in read.Faults)
-                await Console.Error.WriteLineAsync("holdfast: " + fault);
+            await ReportAsync(read);
             return ExitCodes.BadUsage;
         }
 
@@ -49,6 +48,11 @@ internal static class GatewayCommand
         var stopped = new TaskCompletionSource<Task>(TaskCreationOptions.RunContinuationsAsynchronously);
         using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, atOnce: false));
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, atOnce: true));
+        using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            context.Cancel = true;
+            _ = Task.Run(() => ApplyAsync(host, file), CancellationToken.None);
+        });
         await await stopped.Task;
         return ExitCodes.Ok;
 
@@ -57,5 +61,21 @@ internal static class GatewayCommand
             context.Cancel = true;
             stopped.TrySetResult(host.StopAsync(atOnce));
         }
+    }
+
+    /// <summary>Reads the file again: a valid change is applied at once, an invalid one is told in full and changes nothing.</summary>
+    private static async Task ApplyAsync(GatewayHost host, string file)
+    {
+        var read = ConfigurationReader.ReadFile(file);
+        if (read.Configuration is { } configuration)
+            await host.ApplyAsync(configuration);
+        else
+            await ReportAsync(read);
+    }
+
+    private static async Task ReportAsync(ConfigurationResult read)
+    {
+        foreach (var fault in read.Faults)
+            await Console.Error.WriteLineAsync("holdfast: " + fault);
     }
 }

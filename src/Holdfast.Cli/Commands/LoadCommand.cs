@@ -13,16 +13,33 @@ internal static class LoadCommand
     {
         var url = new Argument<string>("URL") { Description = "Where to connect: ws://host:port/path." };
         var connections = new Option<int>("--connections", "-n") { Description = "How many connections.", DefaultValueFactory = _ => 100 };
-        var rate = new Option<double?>("--rate", "-r") { Description = "Messages per second over all connections; 0 keeps them idle. Default: one per connection and second." };
-        var duration = new Option<string>("--duration", "-d") { Description = "How long to send, such as 10s, 5m or 500ms.", DefaultValueFactory = _ => "10s" };
+        var rate = new Option<double?>("--rate", "-r")
+        {
+            Description = "Messages per second over all connections; 0 keeps them idle. Default: one per connection and second.",
+        };
+        var duration = new Option<string>("--duration", "-d")
+        {
+            Description = "How long to send, such as 10s, 5m or 500ms.",
+            DefaultValueFactory = _ => "10s",
+        };
         var size = new Option<int>("--size", "-s") { Description = "Payload bytes of a message.", DefaultValueFactory = _ => 64 };
-        var check = new Option<string>("--check") { Description = "echo: every message comes back as sent. sequence: the server sends a numbered stream.", DefaultValueFactory = _ => "echo" };
+        var check = new Option<string>("--check")
+        {
+            Description = "echo: every message comes back as sent. sequence: the server sends a numbered stream.",
+            DefaultValueFactory = _ => "echo",
+        };
         check.AcceptOnlyFromAmong("echo", "sequence");
         var json = new Option<bool>("--json") { Description = "Print one JSON object on standard output, and nothing else." };
         var connectRate = new Option<int>("--connect-rate") { Description = "New connections per second.", DefaultValueFactory = _ => 1000 };
-        var header = new Option<string[]>("--header", "-H") { Description = "A header of the handshake, as 'Name: value'; may be given several times." };
+        var header = new Option<string[]>("--header", "-H")
+        {
+            Description = "A header of the handshake, as 'Name: value'; may be given several times.",
+        };
         var origin = new Option<string?>("--origin") { Description = "The Origin header of the handshake." };
-        var source = new Option<string[]>("--source") { Description = "A local address to dial from; may be given several times, to have more than 28,000 ports." };
+        var source = new Option<string[]>("--source")
+        {
+            Description = "A local address to dial from; may be given several times, to have more than 28,000 ports.",
+        };
         var threads = new Option<int>("--threads") { Description = "Threads that share the connections.", DefaultValueFactory = _ => 1 };
 
         var command = new Command("load", "Puts checked load on a WebSocket server: latency, gaps, duplicates, reorders, disconnects.")

@@ -62,7 +62,7 @@ internal sealed class DevSession(
         var configuration = Path.Combine(directory, "gateway.yaml");
         await File.WriteAllTextAsync(configuration, GatewayCommand.Configuration(options, ports), CancellationToken.None);
         var model = new DevModel(
-            options, [.. ports.Select((port, i) => MakeReplica(i + 1, port, http))], MakeGateway(configuration, http),
+            options, [.. ports.Select((port, i) => MakeReplica(i + 1, port, directory, http))], MakeGateway(configuration, http),
             new AdminPoller(http, options.AdminAddress, time), keys is not null);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(quit);
@@ -86,7 +86,7 @@ internal sealed class DevSession(
         screen.Say("stopped");
     }
 
-    private Replica MakeReplica(int number, int port, HttpClient http)
+    private Replica MakeReplica(int number, int port, string temporary, HttpClient http)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"replica-{number}");
         IReadinessCheck readiness = options.HealthPath is { } path
@@ -95,7 +95,7 @@ internal sealed class DevSession(
         return new Replica(new SupervisedProcess(name, Start, readiness, new RestartBackOff(random), time, screen.Tell), port);
 
         IChildProcess Start(Action<string> tail) => ChildProcess.Start(
-            command.For(name, port),
+            command.For(name, port, temporary),
             line =>
             {
                 tail(line);

@@ -44,11 +44,12 @@ internal static class GatewayCommand
     /// <summary>An endpoint as the gateway names it.</summary>
     public static string Address(int port) => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
 
+    /// <summary>Without its access log: nobody reads it here, and it would push the words that matter out of the last lines.</summary>
     /// <param name="tool">This tool's own command: its executable, or <c>dotnet</c> and its assembly.</param>
     /// <param name="configurationFile">In a directory of its own, which goes when this process does.</param>
     public static ChildSpec For(IReadOnlyList<string> tool, string configurationFile) => new(
         tool[0],
-        [.. tool.Skip(1), "gateway", "--config", configurationFile],
-        new Dictionary<string, string>(StringComparer.Ordinal),
+        [.. tool.Skip(1), "gateway", "--no-access-log", "--config", configurationFile],
+        new Dictionary<string, string>(StringComparer.Ordinal) { ["TMPDIR"] = Path.GetDirectoryName(configurationFile)! },
         RemoveWhenOrphaned: Path.GetDirectoryName(configurationFile));
 }

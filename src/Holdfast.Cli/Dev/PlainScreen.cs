@@ -7,14 +7,17 @@ internal sealed class PlainScreen(TextWriter output, TimeProvider time) : IDevSc
 {
     private static readonly TimeSpan SummaryInterval = TimeSpan.FromSeconds(5);
     private readonly Lock _lock = new();
+    private volatile DevModel? _model;
 
     public void Tell(ProcessEvent happened)
     {
         Say($"{happened.Process}: {happened.Text}");
 
-        // A replica's output has been shown as it came; the gateway's is an access log, worth showing only now.
+        // A replica's output has been shown as it came; the gateway's is worth showing only when it ended.
         if (happened.Process == "gateway")
         {
+            if (happened.Kind == ProcessEventKind.Ready && _model is { } model)
+                Say($"open {model.Options.Address}");
             foreach (var line in happened.LastOutput)
                 Output(happened.Process, line);
         }
@@ -30,9 +33,11 @@ internal sealed class PlainScreen(TextWriter output, TimeProvider time) : IDevSc
 
     public async Task RunAsync(DevModel model, CancellationToken stop)
     {
+        _model = model;
         var options = model.Options;
         var replicas = options.Replicas == 1 ? "1 replica" : string.Create(CultureInfo.InvariantCulture, $"{options.Replicas} replicas");
-        Say($"{replicas} of {options.App ?? "the Showcase"} behind {options.Address}, admin API at {options.AdminAddress}");
+        var app = options.App is { } command ? $"'{command}'" : "the Showcase";
+        Say($"{replicas} of {app} behind {options.Address}, admin API at {options.AdminAddress}");
         if (model.HasKeys)
             Say("keys: k kills the busiest replica, 1-9 kill that one, q quits");
         var last = "";

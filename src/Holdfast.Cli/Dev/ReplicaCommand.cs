@@ -32,7 +32,12 @@ internal sealed class ReplicaCommand
             : throw new FileNotFoundException($"the Showcase is missing ({showcase}); give an application with --app", showcase);
     }
 
-    public ChildSpec For(string replica, int port)
+    /// <param name="replica">Its name.</param>
+    /// <param name="port">Where it is to listen.</param>
+    /// <param name="temporary">
+    /// Where the Showcase keeps temporary files: a .NET process that is killed leaves its diagnostic sockets. The user's application keeps its own place.
+    /// </param>
+    public ChildSpec For(string replica, int port, string? temporary = null)
     {
         var text = port.ToString(CultureInfo.InvariantCulture);
         var environment = new Dictionary<string, string>(StringComparer.Ordinal)
@@ -43,6 +48,8 @@ internal sealed class ReplicaCommand
         };
         if (_isShowcase)
             environment["HOST"] = "127.0.0.1";
+        if (_isShowcase && temporary is not null)
+            environment["TMPDIR"] = temporary;
         return new ChildSpec(_fileName, _arguments, environment);
     }
 

@@ -197,8 +197,18 @@ internal sealed class SupervisedProcess(
             onEvent(new ProcessEvent(Name, ProcessEventKind.Exited, Describe(exitCode), lastOutput));
     }
 
-    private static string Describe(int exitCode) =>
-        exitCode > 128 ? Text($"ended by signal {exitCode - 128}") : Text($"exited with code {exitCode}");
+    private static string Describe(int exitCode) => exitCode switch
+    {
+        // What a shell says about a command it could not run.
+        126 => "exited with code 126 (the command cannot be executed)",
+        127 => "exited with code 127 (command not found)",
+        128 + 6 => "ended by signal 6 (SIGABRT)",
+        128 + 9 => "ended by signal 9 (SIGKILL)",
+        128 + 11 => "ended by signal 11 (SIGSEGV)",
+        128 + 15 => "ended by signal 15 (SIGTERM)",
+        > 128 => Text($"ended by signal {exitCode - 128}"),
+        _ => Text($"exited with code {exitCode}"),
+    };
 
     private void Tell(ProcessEventKind kind, string text) => onEvent(new ProcessEvent(Name, kind, text, []));
 

@@ -13,6 +13,11 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
     // Columns of text below which something has to go.
     private const int NarrowBelow = 118;
     private const int VeryNarrowBelow = 96;
+
+    // Rows: the header, the table's frame and the footer; the ends; a crash's frame.
+    private const int FixedHeight = 3 + 4 + 4;
+    private const int EndsHeight = 2 + AdminPoller.Ends;
+    private const int CrashFrame = 2;
     private static readonly TimeSpan RefreshInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan CrashShownFor = TimeSpan.FromSeconds(20);
 
@@ -35,25 +40,53 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
 
     public void Say(string sentence) => console.WriteLine(sentence);
 
-    public Task RunAsync(DevModel model, CancellationToken stop) => console
-        .Live(Draw(model))
-        .Overflow(VerticalOverflow.Ellipsis)
-        .Cropping(VerticalOverflowCropping.Bottom)
-        .StartAsync(async live =>
+    public async Task RunAsync(DevModel model, CancellationToken stop)
+    {
+        await RunAtThisSizeAsync(model, stop);
+        while (!stop.IsCancellationRequested)
         {
-            while (!stop.IsCancellationRequested)
+            // The terminal has moved lines about, and a live display counts its own: begin anew on an empty screen.
+            console.Clear(home: true);
+            await RunAtThisSizeAsync(model, stop);
+        }
+    }
+
+    private Task RunAtThisSizeAsync(DevModel model, CancellationToken stop)
+    {
+        var size = Size();
+        return console
+            .Live(Draw(model))
+            .Overflow(VerticalOverflow.Ellipsis)
+            .Cropping(VerticalOverflowCropping.Bottom)
+            .StartAsync(async live =>
             {
-                await Task.Delay(RefreshInterval, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                live.UpdateTarget(Draw(model));
-            }
-        });
+                while (!stop.IsCancellationRequested && size == Size())
+                {
+                    await Task.Delay(RefreshInterval, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    live.UpdateTarget(Draw(model));
+                }
+            });
+    }
+
+    private (int Width, int Height) Size() => (console.Profile.Width, console.Profile.Height);
 
     internal IRenderable Draw(DevModel model)
     {
-        var parts = new List<IRenderable> { Header(model), Replicas(model), Ends(model) };
-        if (_lastCrash is { } crash && time.GetElapsedTime(crash.At) < CrashShownFor)
-            parts.Add(Crash(crash.Event));
+        var crash = _lastCrash is { } last && time.GetElapsedTime(last.At) < CrashShownFor ? last.Event : null;
+        var room = console.Profile.Height - model.Replicas.Count - FixedHeight;
+
+        // A terminal that is not high enough cuts at the bottom. Where there is no room for all, the keys come first, then what a replica said
+        // before it ended, then how connections ended.
+        var parts = new List<IRenderable> { Header(model), Replicas(model) };
+        if (room >= EndsHeight + (crash is null ? 0 : CrashFrame + crash.LastOutput.Count))
+        {
+            parts.Add(Ends(model));
+            room -= EndsHeight;
+        }
+
         parts.Add(Footer(model));
+        if (crash is not null)
+            parts.Add(Crash(crash, Math.Max(3, room - CrashFrame)));
         return new Rows(parts);
     }
 
@@ -76,8 +109,8 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
             ("replica", r => r.Name, false),
             ("endpoint", r => $"[grey]{r.Address}[/]", false),
             ("process", r => Process(r.Process.Snapshot), false),
-            ("phase", r => Colored(Seen(r)?.Phase, "Ready"), false),
-            ("health", r => Colored(Seen(r)?.Health, "Healthy"), false),
+            ("phase", r => Colored(Seen(r)?.Phase, "ready"), false),
+            ("health", r => Colored(Seen(r)?.Health, "healthy"), false),
             ("connections", r => Bar(Seen(r)?.Connections ?? 0, most, width < NarrowBelow ? BarWidth / 2 : BarWidth), false),
             ("in/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToEndpoint), true),
             ("out/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToClient), true),
@@ -133,9 +166,12 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
         return new Rows(new Markup(title), new Padder(table, new Padding(1, 0, 0, 0)));
     }
 
-    private static Panel Crash(ProcessEvent crash)
+    private Panel Crash(ProcessEvent crash, int most)
     {
-        var lines = crash.LastOutput.Count == 0 ? ["(it printed nothing)"] : crash.LastOutput;
+        var width = console.Profile.Width - 4;
+        var lines = crash.LastOutput.Where(l => !string.IsNullOrWhiteSpace(l)).TakeLast(most).Select(l => l.Length <= width ? l : l[..(width - 1)] + '…').ToList();
+        if (lines.Count == 0)
+            lines.Add("(it printed nothing)");
         return new Panel(new Markup(string.Join('\n', lines.Select(Safe))))
             .Header($" [red]{Safe(crash.Process)} {Safe(crash.Text)}[/] ")
             .BorderColor(Color.Red)
@@ -145,7 +181,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
     private Markup Footer(DevModel model)
     {
         var keys = model.HasKeys
-            ? $"[bold]k[/] kills the busiest replica   [bold]1-{Math.Min(9, model.Replicas.Count)}[/] that one   [bold]q[/] quits"
+            ? $"[bold]k[/] kills the busiest replica   [bold]1-{Math.Min(9, model.Replicas.Count)}[/] kills that one   [bold]q[/] quits"
             : "[bold]Ctrl-C[/] quits";
         var news = _lastEvent is { } last ? $"[grey]{Safe(last.Event.Process)}: {Safe(last.Event.Text)}[/]" : "";
         return new Markup($"\n {keys}   {news}\n");

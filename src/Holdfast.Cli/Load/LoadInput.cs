@@ -47,7 +47,8 @@ internal sealed record LoadInput
         Demand(Size is >= EchoPayload.MinSize and <= LoadOptions.MaxSize,
             $"--size {Size}: give {EchoPayload.MinSize} (what the check needs) to {LoadOptions.MaxSize} bytes, such as 64");
         Demand(ConnectRate is >= 1 and <= 1_000_000, $"--connect-rate {ConnectRate}: give 1 to 1000000 per second, such as 1000");
-        Demand(Threads >= 1 && Threads <= Math.Max(1, Math.Min(Connections, 64)), $"--threads {Threads}: give 1 to 64, and no more than there are connections");
+        Demand(Threads >= 1 && Threads <= Math.Clamp(Connections, 1, 64),
+            $"--threads {Threads}: give 1 to 64, and no more than there are connections");
         Demand(Check != "sequence" || Rate is null or > 0, "--rate 0 with --check sequence: give the rate of the stream, such as 100");
         Demand(Origin is null || ClientHandshake.MayAdd("x", Origin), "--origin: control characters are not allowed");
         var headers = ReadHeaders(faults);
@@ -109,7 +110,7 @@ internal sealed record LoadInput
             if (ClientHandshake.MayAdd(name, value))
                 headers.Add(new(name, value));
             else
-                faults.Add($"--header '{header}': give 'Name: value', such as 'X-Tenant: a'; the handshake's own headers cannot be replaced (see --origin)");
+                faults.Add($"--header '{header}': give 'Name: value', such as 'X-Tenant: a', and none of the handshake's own (see --origin)");
         }
 
         return headers;

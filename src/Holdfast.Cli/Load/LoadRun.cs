@@ -2,7 +2,9 @@ using Holdfast.Relay.Interop;
 
 namespace Holdfast.Cli.Load;
 
-/// <summary>A whole run: its threads from start to report. <see cref="Stop"/>, <see cref="Snapshot"/> and <see cref="Started"/> from any thread.</summary>
+/// <summary>
+/// A whole run: its threads from start to report. <see cref="Stop"/>, <see cref="Snapshot"/> and <see cref="Started"/> from any thread.
+/// </summary>
 internal sealed class LoadRun : IDisposable
 {
     private readonly LoadOptions _options;

@@ -9,7 +9,11 @@ internal static class LoadText
     public static string Progress(LoadProgress now, LoadProgress before, double seconds, LoadOptions options, bool started)
     {
         if (!started)
-            return string.Create(CultureInfo.InvariantCulture, $"connecting: {now.Opened} of {options.Connections} open, {now.InHandshake} in handshake");
+        {
+            return string.Create(CultureInfo.InvariantCulture,
+                $"connecting: {now.Opened} of {options.Connections} open, {now.InHandshake} in handshake");
+        }
+
         var text = string.Create(CultureInfo.InvariantCulture,
             $"{seconds:0}s  {now.Open} open  {now.Sent:N0} sent  {now.Received:N0} received ({now.Received - before.Received:N0}/s)");
         if (now.Latency.Count > 0)
@@ -32,7 +36,8 @@ internal static class LoadText
         Line("rate", $"{report.AchievedRate:N1}/s of {report.OfferedRate:N1}/s");
         if (report.LatencyMs is { } latency)
         {
-            Line("latency", $"p50 {latency.P50:0.000}  p90 {latency.P90:0.000}  p99 {latency.P99:0.000}  p99.9 {latency.P999:0.000}  max {latency.Max:0.000} ms");
+            Line("latency",
+                $"p50 {latency.P50:0.000}  p90 {latency.P90:0.000}  p99 {latency.P99:0.000}  p99.9 {latency.P999:0.000}  max {latency.Max:0.000} ms");
         }
 
         if (report.LongestSilenceMs is { } silence)
@@ -48,10 +53,12 @@ internal static class LoadText
             Line("note", $"a connection missed too many messages to tell every duplicate from a reorder");
         if (report.Check == "echo" && report.OfferedRate > 0)
         {
-            if (report.Schedule.Kept)
-                Line("schedule", $"kept (sent late by p99 {report.Schedule.P99LagMs:0.000}, max {report.Schedule.MaxLagMs:0.000} ms)");
+            var lag = report.Schedule;
+            if (lag.Kept)
+                Line("schedule", $"kept (sent late by p99 {lag.P99LagMs:0.000}, max {lag.MaxLagMs:0.000} ms)");
             else
-                Line("SCHEDULE", $"NOT KEPT: THIS PROGRAM WAS THE BOTTLENECK (late by p99 {report.Schedule.P99LagMs:0.0}, max {report.Schedule.MaxLagMs:0.0} ms); the latencies include that");
+                Line("SCHEDULE",
+                    $"NOT KEPT: THIS PROGRAM WAS THE BOTTLENECK, LATE BY p99 {lag.P99LagMs:0.0}, max {lag.MaxLagMs:0.0} ms (in the latencies)");
         }
 
         return text.ToString();

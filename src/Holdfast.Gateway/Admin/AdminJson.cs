@@ -11,7 +11,7 @@ internal sealed record HealthView(
     string Status,
     string Phase,
     string Version,
-    DateTimeOffset StartedAt,
+    string StartedAt,
     int Connections,
     int UsableConnections,
     MemoryView Memory,

@@ -39,16 +39,17 @@ internal sealed class ConnectionTable(GatewayRuntime runtime)
                 }
 
                 var start = position;
-                var count = await AskAsync(runtime.Loops[number], loop => Copy(loop, start, views, nexts), cancel);
-                for (var i = 0; i < count && into.Count < limit; i++)
+                var (count, next) = await AskAsync(runtime.Loops[number], loop => Copy(loop, start, views, nexts), cancel);
+                var used = 0;
+                for (; used < count && into.Count < limit; used++)
                 {
-                    position = nexts[i];
-                    if (wanted(views[i]))
-                        into.Add(views[i]);
+                    position = nexts[used];
+                    if (wanted(views[used]))
+                        into.Add(views[used]);
                 }
 
-                if (count == 0)
-                    position = -1;
+                if (used == count)
+                    position = next;
             }
         }
 
@@ -77,18 +78,19 @@ internal sealed class ConnectionTable(GatewayRuntime runtime)
         return false;
     }
 
-    /// <summary>On the loop's thread. One by one, so that a listing can go on after any of them; the count.</summary>
-    private static int Copy(EventLoop loop, int position, PairView[] views, int[] nexts)
+    /// <summary>On the loop's thread. One by one, so that a listing can go on after any of them; stops at a long stretch of free places.</summary>
+    private static (int Count, int Next) Copy(EventLoop loop, int position, PairView[] views, int[] nexts)
     {
         var count = 0;
         while (position >= 0 && count < Piece)
         {
             position = loop.Snapshot(position, views.AsSpan(count, 1), out var copied);
-            nexts[count] = position;
-            count += copied;
+            if (copied == 0)
+                break;
+            nexts[count++] = position;
         }
 
-        return count;
+        return (count, position);
     }
 
     private async Task<T> AskAsync<T>(EventLoop loop, Func<EventLoop, T> question, CancellationToken cancel)

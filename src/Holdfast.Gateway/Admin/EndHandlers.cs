@@ -22,7 +22,7 @@ internal sealed class EndHandlers(RecentEnds recent)
 
     private static EndView ViewOf(in RecentEnd end) => new(
         end.End.Id.ToString("x32", CultureInfo.InvariantCulture),
-        end.Time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture),
+        UtcTime.Text(end.Time),
         end.Backend.Name,
         end.Endpoint.Address.ToString(),
         end.End.Client.ToString(),

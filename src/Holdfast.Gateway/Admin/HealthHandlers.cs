@@ -37,7 +37,7 @@ internal sealed class HealthHandlers(GatewayRuntime runtime)
             phase == GatewayPhase.Running ? "ok" : "unavailable",
             TelemetryNames.Of(phase),
             GatewayVersion.Text,
-            runtime.StartedAt,
+            UtcTime.Text(runtime.StartedAt),
             runtime.Established,
             runtime.UsableConnections,
             new MemoryView(Environment.WorkingSet, GC.GetTotalMemory(forceFullCollection: false)),

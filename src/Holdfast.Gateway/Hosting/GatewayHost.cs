@@ -132,6 +132,18 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     /// <summary>
+    /// Puts other routes, backends and endpoints in force for new connections; those that are open are not touched. Listeners and the
+    /// admin address stay as they were started.
+    /// </summary>
+    public async Task ApplyAsync(GatewayConfiguration configuration)
+    {
+        _runtime.Apply(configuration);
+        HostLog.Applied(_logger, configuration.Routes.Count, configuration.Backends.Count);
+        if (!await _runtime.ResolveAsync(_stopped.Token).ConfigureAwait(false))
+            HostLog.Unresolved(_logger, ResolveInterval);
+    }
+
+    /// <summary>
     /// Leaves in order: readiness fails at once, the gateway goes on accepting for shutdown.delay since balancers learn late, then every
     /// connection is told 1012 and ends. A second call, or <paramref name="atOnce"/>, skips the wait.
     /// </summary>
@@ -150,15 +162,16 @@ public sealed class GatewayHost : IAsyncDisposable
         if (_stopped.IsCancellationRequested)
             return;
         await _stopped.CancelAsync().ConfigureAwait(false);
-        foreach (var loop in _runtime.Loops)
-            loop.Dispose();
+        // The admin API posts to loops: it goes first.
+        _runtime.Phase = GatewayPhase.Stopped;
         using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(2), _runtime.Time))
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
+        foreach (var loop in _runtime.Loops)
+            loop.Dispose();
         await _resolving.ConfigureAwait(false);
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
-        _runtime.Phase = GatewayPhase.Stopped;
         await _app.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -185,10 +198,8 @@ public sealed class GatewayHost : IAsyncDisposable
 
         _runtime.Listeners = bound;
         if (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false))
-        {
             HostLog.Unresolved(_logger, ResolveInterval);
-            _resolving = ResolveLaterAsync(_stopped.Token);
-        }
+        _resolving = ResolveLaterAsync(_stopped.Token);
 
         try
         {
@@ -259,9 +270,11 @@ public sealed class GatewayHost : IAsyncDisposable
     {
         try
         {
-            do
+            while (true)
+            {
                 await Task.Delay(ResolveInterval, _runtime.Time, cancel).ConfigureAwait(false);
-            while (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false));
+                _ = await _runtime.ResolveAsync(cancel).ConfigureAwait(false);
+            }
         }
         catch (OperationCanceledException)
         {

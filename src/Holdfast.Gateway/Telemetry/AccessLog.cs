@@ -60,13 +60,19 @@ internal sealed class AccessLog : IConnectionTelemetry, IDisposable
     {
         try
         {
-            var stream = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0, isAsync: false);
-            return stream.CanSeek ? Console.OpenStandardOutput() : stream;
+            return OpenOutput(new SafeFileHandle(1, ownsHandle: false)) ?? Console.OpenStandardOutput();
         }
         catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
         {
             return Console.OpenStandardOutput();
         }
+    }
+
+    /// <summary>Null for a regular file: this stream would write at places of its own counting.</summary>
+    internal static Stream? OpenOutput(SafeFileHandle handle)
+    {
+        var stream = new FileStream(handle, FileAccess.Write, bufferSize: 0, isAsync: false);
+        return stream.CanSeek ? null : stream;
     }
 
     /// <summary>Any thread; allocates nothing and does not wait.</summary>

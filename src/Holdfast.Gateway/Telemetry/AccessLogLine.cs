@@ -16,7 +16,7 @@ internal static class AccessLogLine
     {
         Span<byte> text = stackalloc byte[64];
         json.WriteStartObject();
-        new DateTime(record.TimeTicks, DateTimeKind.Utc).TryFormat(text, out var length, "yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+        new DateTime(record.TimeTicks, DateTimeKind.Utc).TryFormat(text, out var length, UtcTime.Format, CultureInfo.InvariantCulture);
         json.WriteString("time"u8, text[..length]);
         json.WriteString("event"u8, record.IsHandshake ? "handshake"u8 : "connection"u8);
         record.End.Id.TryFormat(text, out length, "x32", CultureInfo.InvariantCulture);

@@ -44,7 +44,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         _ = meter.CreateObservableUpDownCounter("holdfast_connections", Connections, "{connection}", "Connections relayed now.");
         _ = meter.CreateObservableCounter("holdfast_connections_opened", Opened, "{connection}", "Connections established: the endpoint's 101 was verified and relayed.");
         _ = meter.CreateObservableCounter("holdfast_messages", Messages, "{message}", "Messages relayed, counted at the last frame of each.");
-        _ = meter.CreateObservableCounter("holdfast_bytes", Bytes, "By", "Bytes relayed, frame headers and control frames included.");
+        _ = meter.CreateObservableCounter("holdfast_bytes", Bytes, "By", "Bytes received from one side for the other, frame headers and control frames included.");
         _ = meter.CreateObservableGauge("holdfast_endpoint_state", States, null, "1 for the phase and health that the endpoint is in.");
         _ = meter.CreateObservableGauge("holdfast_backend_imbalance", Imbalances, null, "The most connections of a ready endpoint over the mean of all ready ones; 1 is even.");
         _ = meter.CreateObservableCounter("holdfast_loop_wakeups", WakeUps, "{wakeup}", "Times the loop's wait for events returned.");

@@ -20,8 +20,9 @@ internal static class OtlpExport
     public static IDisposable? Start(IConfiguration configuration) =>
         string.IsNullOrWhiteSpace(configuration[Endpoint]) && string.IsNullOrWhiteSpace(configuration[MetricsEndpoint]) ? null : Build(configuration);
 
+#pragma warning disable CA1859 // A signature that named a type of OpenTelemetry would load it when the caller is compiled.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static MeterProvider Build(IConfiguration configuration) => Sdk.CreateMeterProviderBuilder()
+    private static IDisposable Build(IConfiguration configuration) => Sdk.CreateMeterProviderBuilder()
         .ConfigureServices(services => Microsoft.Extensions.DependencyInjection.ServiceCollectionServiceExtensions.AddSingleton(services, configuration))
         // The environment last: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
         .ConfigureResource(static resource => resource
@@ -32,4 +33,5 @@ internal static class OtlpExport
         .AddMeter(GatewayMetrics.MeterName)
         .AddOtlpExporter()
         .Build();
+#pragma warning restore CA1859
 }

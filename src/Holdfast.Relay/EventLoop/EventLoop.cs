@@ -15,6 +15,7 @@ namespace Holdfast.Relay.EventLoop;
 public sealed class EventLoop : IDisposable
 {
     private const ulong WakeUpToken = 0;
+    private const int PlacesPerSnapshot = 4096;
     private readonly LoopCore _core;
     private readonly PairRelay _relay;
     private readonly HandshakeDriver _handshakes;
@@ -147,14 +148,14 @@ public sealed class EventLoop : IDisposable
 
     /// <summary>
     /// On the loop's thread: copies established pairs, from a position on, into <paramref name="views"/>. The position to go on from, or -1 at
-    /// the end; call in pieces, so that a large table does not stop the loop.
+    /// the end; a call looks at a bounded number of places, so that a large or once large table does not stop the loop.
     /// </summary>
     public int Snapshot(int from, Span<PairView> views, out int count)
     {
         count = 0;
         for (var i = from; i < _core.Pairs.HighWater; i++)
         {
-            if (count == views.Length)
+            if (count == views.Length || i - from == PlacesPerSnapshot)
                 return i;
             if (_core.Pairs[i].State == PairState.Relaying)
                 views[count++] = PairViews.Of(in _core.Pairs[i], _core.Now);
@@ -178,7 +179,7 @@ public sealed class EventLoop : IDisposable
         for (var i = 0; i < _core.Pairs.HighWater; i++)
         {
             if (_core.Pairs[i].State != PairState.Free)
-                _core.Free(i);
+                _core.Free(i, abort: true);
         }
 
         _core.Dispose();

@@ -67,14 +67,17 @@ internal sealed class LoopCore : IDisposable
         return index;
     }
 
-    public void Free(int index)
+    /// <summary>Closes what sockets it still has, in order or with RST, and forgets the pair.</summary>
+    public void Free(int index, bool abort = false)
     {
         ref var pair = ref Pairs[index];
         Timers.Disarm(index);
         for (var side = 0; side < 2; side++)
         {
             ref var leg = ref pair.Legs[side];
-            if (leg.Fd >= 0)
+            if (leg.Fd >= 0 && abort)
+                Sys.Abort(leg.Fd);
+            else if (leg.Fd >= 0)
                 Sys.Close(leg.Fd);
             leg.Fd = -1;
             leg.Spill.Release();

@@ -74,7 +74,7 @@ public interface IHandshakePolicy
     /// <summary>Fills <see cref="Handshake.Response"/> for a request that never came whole; the outcome counts as a refusal.</summary>
     void OnRequestFault(Handshake handshake, RequestFault fault);
 
-    /// <summary>Dial (with a new target) or Refuse.</summary>
+    /// <summary>Dial (with a new target) or Refuse. A Dial after <see cref="HandshakeDriver.MaxAttempts"/> of them is taken as Refuse.</summary>
     HandshakeStep OnDialFailed(Handshake handshake, DialFailure failure);
 
     /// <summary>A whole response head. Upgrade, RelayRefusal, AwaitNext, Dial or Refuse. The span is valid during the call.</summary>

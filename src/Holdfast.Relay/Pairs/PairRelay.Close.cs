@@ -106,11 +106,12 @@ internal sealed partial class PairRelay
             if (failed)
                 DropLeg(ref pair, side, abort: false);
             AbortIfTorn(ref pair, Other(side));
-            return FinishIfDone(index, ref pair);
+            return Drop(index, ref pair);       // A leg that waited for this one's spill is read on.
         }
 
-        // An endpoint that ends after the client did, with or without a Close frame, is not lost: its FIN is passed on.
-        if (side == Side.Upstream && !pair.Up.Has(LegFlags.CloseReceived) && (pair.Down.Flags & (LegFlags.CloseReceived | LegFlags.ReadDone)) == 0)
+        // An endpoint that ends between frames after the client did, with or without a Close frame, is not lost: its FIN is passed on.
+        var clientEnded = (pair.Down.Flags & (LegFlags.CloseReceived | LegFlags.ReadDone)) != 0;
+        if (side == Side.Upstream && !from.Has(LegFlags.CloseReceived) && !(clientEnded && from.Scanner.AtFrameBoundary))
         {
             DropLeg(ref pair, side, abort: false);
             return Close(index, failed ? EndReason.UpstreamReset : EndReason.UpstreamEof, EndSide.Upstream, CloseCode.ServiceRestart, 0);

@@ -8,12 +8,24 @@ internal sealed partial class PairRelay
 {
     private const int PingPayload = sizeof(ulong);
 
-    /// <summary>Looks at a control frame received from a leg. True: pass it on. A violation is answered by the caller.</summary>
-    private bool OnControl(ref Pair pair, Side side, ReadOnlySpan<byte> frame, out bool violation)
+    /// <summary>What is to be done with a control frame.</summary>
+    private enum ControlFrame
+    {
+        Relay,
+
+        /// <summary>The pong to our own ping.</summary>
+        Swallow,
+
+        /// <summary>Relay it, and nothing after it.</summary>
+        Close,
+        Violation,
+    }
+
+    /// <summary>Looks at a control frame received from a leg. What follows from it is done by the caller.</summary>
+    private ControlFrame OnControl(ref Pair pair, Side side, ReadOnlySpan<byte> frame)
     {
         ref var from = ref pair.Legs[(int)side];
         ref var to = ref pair.Legs[(int)side ^ 1];
-        violation = false;
         Span<byte> payload = stackalloc byte[125];
         payload = payload[..(frame.Length - from.Scanner.HeaderLength)];
         frame[from.Scanner.HeaderLength..].CopyTo(payload);
@@ -30,29 +42,25 @@ internal sealed partial class PairRelay
                 to.Flags |= LegFlags.RelayedPingPending;
                 if (to.Has(LegFlags.PingPending))
                     to.Flags |= LegFlags.RelayedAfterOwn;
-                return true;
+                return ControlFrame.Relay;
 
             case Opcode.Pong:
-                return OnPong(ref from, payload);
+                return OnPong(ref from, payload) ? ControlFrame.Relay : ControlFrame.Swallow;
 
             default:
                 if (!ClosePayload.TryParse(payload, out var code, out _))
-                {
-                    violation = true;
-                    return false;
-                }
-
+                    return ControlFrame.Violation;
                 if (SetEnd(ref pair, side == Side.Downstream ? EndReason.DownstreamClose : EndReason.UpstreamClose, SideOf(side)))
                     pair.CloseCode = code;
                 from.Flags |= LegFlags.CloseReceived;
                 to.Flags |= LegFlags.CloseSent;
-                return true;
+                return ControlFrame.Close;
         }
     }
 
     /// <summary>
     /// A peer answers pings in order, but may answer only the last: a pong settles every ping sent earlier on that leg, ours or relayed
-    /// (RFC 6455 5.5.3). Ours is swallowed; a repeat of it, or any other pong, is the client's or endpoint's own business.
+    /// (RFC 6455 5.5.3). Ours is swallowed (false); a repeat of it, or any other pong, is the client's or endpoint's own business.
     /// </summary>
     private static bool OnPong(ref Leg from, ReadOnlySpan<byte> payload)
     {

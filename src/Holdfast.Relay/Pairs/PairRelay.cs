@@ -185,27 +185,26 @@ internal sealed partial class PairRelay
                 break;
             }
 
-            // Control frames and errors are rare: what came before them is counted and goes out first.
-            Count(ref pair, side, ref count, ref messages);
-            if (!Send(index, ref pair, Other(side), data[start..position]))
-                return false;
-            if (status == ScanStatus.Error)
-                return OnProtocolError(index, ref pair, side);
-            var frame = data.Slice(position, consumed);
-            position += consumed;
-            start = position;
-            var relayed = OnControl(ref pair, side, frame, out var violation);
-            if (violation)
-                return OnProtocolError(index, ref pair, side);
-            if (relayed)
+            var control = status == ScanStatus.Error ? ControlFrame.Violation : OnControl(ref pair, side, data.Slice(position, consumed));
+            if (control == ControlFrame.Relay)
             {
-                pair.LastRelayed = _core.Now;
-                if (!Send(index, ref pair, Other(side), frame))
-                    return false;
+                position += consumed;   // One send takes it along, however many a peer sends at once.
+                continue;
             }
 
-            if (from.Has(LegFlags.CloseReceived))
+            // The others are rare: what came before is counted and goes out first, a Close with it.
+            Count(ref pair, side, ref count, ref messages);
+            var end = control == ControlFrame.Close ? position + consumed : position;
+            if (end > start)
+                pair.LastRelayed = _core.Now;
+            if (!Send(index, ref pair, Other(side), data[start..end]))
+                return false;
+            if (control == ControlFrame.Violation)
+                return OnProtocolError(index, ref pair, side);
+            if (control == ControlFrame.Close)
                 return OnCloseRelayed(index, ref pair, side);
+            position += consumed;
+            start = position;
         }
 
         Count(ref pair, side, ref count, ref messages);

@@ -17,7 +17,7 @@ public sealed class AdminPollerTests
 
         Assert.True(view.Answers);
         var endpoint = Assert.Single(view.Endpoints).Value;
-        Assert.Equal(("127.0.0.1:5001", "Ready", "Healthy", 3L), (endpoint.Address, endpoint.Phase, endpoint.Health, endpoint.Connections));
+        Assert.Equal(("127.0.0.1:5001", "ready", "healthy", 3L), (endpoint.Address, endpoint.Phase, endpoint.Health, endpoint.Connections));
         Assert.Equal(["downstream_close", "upstream_reset"], view.Ends.Select(e => e.Reason));
         Assert.Equal([1000, null], view.Ends.Select(e => e.CloseCode));
     }
@@ -66,8 +66,8 @@ public sealed class AdminPollerTests
 
     internal static HttpClient Answering(Func<string?> backends, Func<string?> ends) => new(new Answers(backends, ends));
 
-    internal static string Backends(long toEndpoint, long toClient) => $$"""
-        {"backends":[{"name":"app","endpoints":[{"address":"127.0.0.1:5001","phase":"Ready","health":"Healthy","connections":3,"inFlightHandshakes":0,"openedTotal":12,
+    internal static string Backends(long toEndpoint, long toClient, string phase = "ready", string health = "healthy") => $$"""
+        {"backends":[{"name":"app","endpoints":[{"address":"127.0.0.1:5001","phase":"{{phase}}","health":"{{health}}","connections":3,"inFlightHandshakes":0,"openedTotal":12,
         "messagesToEndpoint":{{toEndpoint}},"messagesToClient":{{toClient}},"bytesToEndpoint":100,"bytesToClient":200,"failuresInARow":0}]}]}
         """;
 

@@ -46,7 +46,7 @@ public sealed class DevSessionTests
         // It knows five connections, all of the second endpoint.
         const string Gateway = """
             const file = require('fs').readFileSync(process.argv.at(-1), 'utf8');
-            const endpoints = [...file.matchAll(/- (127\S+)/g)].map((m, i) => ({ address: m[1], phase: 'Ready', health: 'Healthy', connections: i * 5 }));
+            const endpoints = [...file.matchAll(/- (127\S+)/g)].map((m, i) => ({ address: m[1], phase: 'ready', health: 'healthy', connections: i * 5 }));
             require('http').createServer((q, r) => r.end(JSON.stringify({ backends: [{ name: 'app', endpoints }], ends: [] }))).listen(+process.env.ADMIN, '127.0.0.1');
             """;
         var screen = new RecordingScreen();

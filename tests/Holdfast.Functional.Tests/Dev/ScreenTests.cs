@@ -17,7 +17,7 @@ public sealed class ScreenTests
         Assert.Contains("http://127.0.0.1:9090/", drawn, StringComparison.Ordinal);
         var row = Line(drawn, "127.0.0.1:5001");
         Assert.Contains("replica-1", row, StringComparison.Ordinal);
-        Assert.Contains("Healthy", row, StringComparison.Ordinal);
+        Assert.Contains("healthy", row, StringComparison.Ordinal);
         Assert.Contains("3 ████████████████", row, StringComparison.Ordinal);
         Assert.Contains("q quits", drawn, StringComparison.Ordinal);
     }
@@ -48,6 +48,43 @@ public sealed class ScreenTests
         Assert.Contains("replica-1 exited with code 1", drawn, StringComparison.Ordinal);
         Assert.DoesNotContain('\u001b', drawn);
         Assert.DoesNotContain('\u0007', drawn);
+    }
+
+    [Theory]
+    [InlineData("ready", "healthy", 2)]
+    [InlineData("draining", "unhealthy", 0)]
+    public async Task A_phase_and_health_are_green_only_when_they_are_good(string phase, string health, int green)
+    {
+        var output = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.Standard, Out = new AnsiConsoleOutput(output) });
+        console.Profile.Width = 140;
+        console.Write(new TableScreen(console, TimeProvider.System).Draw(await ModelAsync(Ends, AdminPollerTests.Backends(1, 2, phase, health))));
+
+        // The replica itself is starting, which is yellow.
+        var row = output.ToString().Split('\n').Single(l => l.Contains("127.0.0.1:5001", StringComparison.Ordinal));
+        Assert.Contains(phase, row, StringComparison.Ordinal);
+        Assert.Equal(green, row.Split("\u001b[32m").Length - 1);
+    }
+
+    [Fact]
+    public async Task The_keys_stay_above_the_last_words_of_what_ended()
+    {
+        var drawn = await DrawAsync(screen => screen.Tell(new ProcessEvent("gateway", ProcessEventKind.Exited, "exited with code 3", ["last words"])));
+        Assert.True(drawn.IndexOf("q quits", StringComparison.Ordinal) < drawn.IndexOf("last words", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(24, false)]
+    [InlineData(40, true)]
+    public async Task In_a_low_terminal_last_words_take_the_place_of_ends_and_all_fits(int height, bool ends)
+    {
+        var words = Enumerable.Range(1, 12).Select(i => $"word {i} " + new string('x', 200)).Append("").ToList();
+        var drawn = await DrawAsync(screen => screen.Tell(new ProcessEvent("replica-1", ProcessEventKind.Exited, "exited with code 1", words)), width: 80, height: height);
+
+        Assert.Equal(ends, drawn.Contains("last ends", StringComparison.Ordinal));
+        Assert.Contains("replica-1 exited with code 1", drawn, StringComparison.Ordinal);
+        Assert.Contains("word 12 xxx", drawn, StringComparison.Ordinal);
+        Assert.True(drawn.TrimEnd('\n').Split('\n').Length <= height, drawn);
     }
 
     [Fact]
@@ -81,7 +118,7 @@ public sealed class ScreenTests
 
         Assert.Equal(
             [
-                "1 replica of node server.js behind http://127.0.0.1:8080/, admin API at http://127.0.0.1:9090/",
+                "1 replica of 'node server.js' behind http://127.0.0.1:8080/, admin API at http://127.0.0.1:9090/",
                 "keys: k kills the busiest replica, 1-9 kill that one, q quits",
                 "replica-1: ready after 0.3 s",
                 "[replica-1] listening on 5001",
@@ -101,20 +138,21 @@ public sealed class ScreenTests
 
     private static string Line(string drawn, string part) => drawn.Split('\n').Single(l => l.Contains(part, StringComparison.Ordinal));
 
-    private static async Task<string> DrawAsync(Action<TableScreen> happens, string ends = Ends, int width = 140)
+    private static async Task<string> DrawAsync(Action<TableScreen> happens, string ends = Ends, int width = 140, int height = 60)
     {
         var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(output) });
         console.Profile.Width = width;
+        console.Profile.Height = height;
         var screen = new TableScreen(console, TimeProvider.System);
         happens(screen);
         console.Write(screen.Draw(await ModelAsync(ends)));
         return output.ToString();
     }
 
-    private static async Task<DevModel> ModelAsync(string ends)
+    private static async Task<DevModel> ModelAsync(string ends, string? backends = null)
     {
-        var admin = new AdminPoller(AdminPollerTests.Answering(() => AdminPollerTests.Backends(1, 2), () => ends), new Uri("http://admin/"), TimeProvider.System);
+        var admin = new AdminPoller(AdminPollerTests.Answering(() => backends ?? AdminPollerTests.Backends(1, 2), () => ends), new Uri("http://admin/"), TimeProvider.System);
         await admin.RefreshAsync(CancellationToken.None);
         return new DevModel(new DevOptions("node server.js", 1, 8080, 9090, null), [new Replica(Idle("replica-1"), 5001)], Idle("gateway"), admin, HasKeys: true);
 

@@ -58,7 +58,8 @@ internal sealed class FaultyConnection(FaultyServer server, Socket socket, Func<
                 accept[0] ^= 1;
             var answer = server.RefuseWith != 0
                 ? $"HTTP/1.1 {server.RefuseWith} No\r\nContent-Length: 0\r\n\r\n"
-                : $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {Encoding.ASCII.GetString(accept)}\r\n\r\n";
+                : "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    + $"Sec-WebSocket-Accept: {Encoding.ASCII.GetString(accept)}\r\n\r\n";
             await socket.SendAsync(Encoding.ASCII.GetBytes(answer), stop);
             return (server.RefuseWith == 0 ? text.Split(' ')[1] : "", _input[(end + 4)..length]);
         }

@@ -31,14 +31,7 @@ internal sealed class ChatServer : IAsyncDisposable
         return new ChatServer(port, process);
     }
 
-    public async Task<ChatPerson> JoinAsync(string name, string room = "lobby")
-    {
-        var socket = new ClientWebSocket();
-        await socket.ConnectAsync(new Uri($"ws://127.0.0.1:{Port}/ws/chat?room={Uri.EscapeDataString(room)}&name={Uri.EscapeDataString(name)}"), CancellationToken.None);
-        var person = new ChatPerson(socket);
-        person.Welcome = await person.NextAsync("welcome");
-        return person;
-    }
+    public Task<ChatPerson> JoinAsync(string name, string room = "lobby") => ChatPerson.JoinAsync(Port, name, room);
 
     public ValueTask DisposeAsync() => Process.DisposeAsync();
 }
@@ -50,20 +43,29 @@ internal sealed class ChatPerson(ClientWebSocket socket) : IDisposable
 
     public ClientWebSocket Socket { get; } = socket;
 
-    public JsonObject Welcome { get; set; } = [];
+    public JsonObject Welcome { get; private set; } = [];
+
+    public static async Task<ChatPerson> JoinAsync(int port, string name, string room = "lobby")
+    {
+        var socket = new ClientWebSocket();
+        await socket.ConnectAsync(new Uri($"ws://127.0.0.1:{port}/ws/chat?room={Uri.EscapeDataString(room)}&name={Uri.EscapeDataString(name)}"), CancellationToken.None);
+        var person = new ChatPerson(socket);
+        person.Welcome = await person.NextAsync("welcome");
+        return person;
+    }
 
     public Task SayAsync(string text) => SendAsync(new JsonObject { ["type"] = "say", ["text"] = text }.ToJsonString());
 
     public Task SendAsync(string message) => Socket.SendAsync(Encoding.UTF8.GetBytes(message), WebSocketMessageType.Text, endOfMessage: true, _limit.Token);
 
-    /// <summary>The next message of a type; others are passed over.</summary>
-    public async Task<JsonObject> NextAsync(string type)
+    /// <summary>The next message of one of these types; others are passed over.</summary>
+    public async Task<JsonObject> NextAsync(params string[] types)
     {
         while (true)
         {
             var message = JsonNode.Parse(await ReadAsync() ?? throw new InvalidOperationException(string.Create(
                 CultureInfo.InvariantCulture, $"closed with {(int?)Socket.CloseStatus} {Socket.CloseStatusDescription}")))!.AsObject();
-            if ((string?)message["type"] == type)
+            if (types.Contains((string?)message["type"], StringComparer.Ordinal))
                 return message;
         }
     }

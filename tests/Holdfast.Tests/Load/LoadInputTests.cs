@@ -38,7 +38,11 @@ public sealed class LoadInputTests
             Threads = 0,
         };
         Assert.Null(input.Read(faults));
-        string[] names = ["URL", "--connections 0", "--rate -1", "--duration soon", "--size 15", "--connect-rate 0", "'Upgrade", "'no colon'", "--source here", "--threads 0"];
+        string[] names =
+        [
+            "URL", "--connections 0", "--rate -1", "--duration soon", "--size 15", "--connect-rate 0", "'Upgrade", "'no colon'", "--source here",
+            "--threads 0",
+        ];
         Assert.Equal(names.Length, faults.Count);
         Assert.All(names, name => Assert.Contains(faults, fault => fault.Contains(name, StringComparison.Ordinal)));
     }

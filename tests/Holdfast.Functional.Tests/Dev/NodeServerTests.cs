@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.WebSockets;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Holdfast.Testing;
+
+namespace Holdfast.Functional.Tests.Dev;
+
+/// <summary>Unmodified Node servers, with no health path and no knowledge of gateways, behind <c>holdfast dev --app</c>.</summary>
+public sealed class NodeServerTests
+{
+    [Fact]
+    public async Task A_ws_server_is_ready_when_its_port_accepts_and_echoes_through_the_gateway()
+    {
+        await using var dev = await StartAsync("ws-server.js");
+        using var client = await ConnectAsync(dev, "/");
+        Assert.StartsWith("hello from process", await client.ReceiveAsync(), StringComparison.Ordinal);
+
+        await client.SendAsync("through the gateway");
+
+        Assert.Equal("through the gateway", await client.ReceiveAsync());
+    }
+
+    [Fact]
+    public async Task A_socket_io_server_is_ready_when_its_port_accepts_and_echoes_through_the_gateway()
+    {
+        await using var dev = await StartAsync("socketio-server.js");
+        using var client = await ConnectAsync(dev, "/socket.io/?EIO=4&transport=websocket");
+
+        // Engine.IO: 0 opens, 4 carries a message. Socket.IO in it: 0 connects the namespace, 2 is an event.
+        Assert.StartsWith("0{\"sid\":", await client.ReceiveAsync(), StringComparison.Ordinal);
+        await client.SendAsync("40");
+        Assert.StartsWith("40{\"sid\":", await client.ReceiveAsync(), StringComparison.Ordinal);
+        Assert.StartsWith("42[\"said\",\"hello from process", await client.ReceiveAsync(), StringComparison.Ordinal);
+
+        await client.SendAsync("42[\"say\",\"through the gateway\"]");
+
+        Assert.Equal("42[\"said\",\"through the gateway\"]", await client.ReceiveAsync());
+    }
+
+    private static async Task<DevProcess> StartAsync(string server)
+    {
+        if (Requires.Tool("node") is { } missing)
+            Assert.Skip(missing);
+        var folder = Samples();
+        await InstallAsync(folder);
+        var dev = DevProcess.Start("--replicas", "2", "--app", $"node '{Path.Combine(folder, server)}'");
+        await dev.UntilReadyAsync(2);
+        return dev;
+    }
+
+    /// <summary>The packages of the lock file, once; the tests of one class run one after the other.</summary>
+    private static async Task InstallAsync(string folder)
+    {
+        if (File.Exists(Path.Combine(folder, "node_modules", ".package-lock.json")))
+            return;
+        if (Requires.Tool("npm") is { } missing)
+            Assert.Skip(missing);
+        using var npm = Process.Start(new ProcessStartInfo("npm", ["ci", "--no-audit", "--no-fund"]) { WorkingDirectory = folder, UseShellExecute = false })!;
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        await npm.WaitForExitAsync(limit.Token);
+        Assert.Equal(0, npm.ExitCode);
+    }
+
+    private static async Task<Client> ConnectAsync(DevProcess dev, string target)
+    {
+        var socket = new ClientWebSocket();
+        await socket.ConnectAsync(new Uri(string.Create(CultureInfo.InvariantCulture, $"ws://127.0.0.1:{dev.Port}{target}")), CancellationToken.None);
+        return new Client(socket);
+    }
+
+    private static string Samples([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(here, "..", "..", "..", "..", "samples", "node"));
+
+    private sealed class Client(ClientWebSocket socket) : IDisposable
+    {
+        private readonly CancellationTokenSource _limit = new(TimeSpan.FromSeconds(20));
+
+        public Task SendAsync(string text) => socket.SendAsync(Encoding.UTF8.GetBytes(text), WebSocketMessageType.Text, endOfMessage: true, _limit.Token);
+
+        public async Task<string> ReceiveAsync()
+        {
+            var buffer = new byte[4096];
+            var read = await socket.ReceiveAsync(buffer.AsMemory(), _limit.Token);
+            Assert.True(read.EndOfMessage);
+            return Encoding.UTF8.GetString(buffer, 0, read.Count);
+        }
+
+        public void Dispose()
+        {
+            socket.Dispose();
+            _limit.Dispose();
+        }
+    }
+}
