@@ -184,7 +184,10 @@ public sealed class GatewayHost : IAsyncDisposable
         for (var i = 0; i < loops.Length; i++)
         {
             var random = new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
-            loops[i] = new EventLoop(i, new HandshakePolicy(_runtime, _telemetry, handOff, random, OnBug), _runtime.Clock);
+            loops[i] = new EventLoop(i, new HandshakePolicy(_runtime, _telemetry, handOff, random, OnBug), _runtime.Clock)
+            {
+                DescriptorCap = DescriptorBudget.Cap(descriptors),
+            };
         }
 
         _runtime.Loops = loops;

@@ -12,11 +12,13 @@ internal sealed class Acceptor : IDisposable
 {
     private const int Backlog = 4096;
     private const int AcceptsPerTurn = 64;
+    private const int ProbeFrom = 256;      // Others take descriptors between two accepts, but not so many.
     private const int FirstPause = 50, LongestPause = 1_000;
 
     private readonly LoopCore _core;
     private readonly Action<int, NativeAddress, int> _onAccepted;
     private readonly List<Listener> _listeners = [];
+    private int _lastFd;
     private int _pause = FirstPause;
     private long _pausedUntil;
     private long _pressure;
@@ -76,9 +78,16 @@ internal sealed class Acceptor : IDisposable
             return;
         for (var i = 0; i < AcceptsPerTurn; i++)
         {
+            if (_lastFd >= _core.DescriptorCap - ProbeFrom && !IsDescriptorFree())
+            {
+                Pause();
+                return;
+            }
+
             var fd = Sys.Accept(listener.Fd, out var client);
             if (fd >= 0)
             {
+                _lastFd = fd;
                 _pause = FirstPause;
                 Volatile.Write(ref _accepted, _accepted + 1);
                 _onAccepted(fd, client, listener.Id);
@@ -131,6 +140,15 @@ internal sealed class Acceptor : IDisposable
     }
 
     public void Dispose() => CloseAll();
+
+    /// <summary>Asked before an accept, not after: who is not accepted waits in the backlog, who is would have to be sent away.</summary>
+    private bool IsDescriptorFree()
+    {
+        var fd = Sys.OpenStream(NativeAddress.From(new IPEndPoint(IPAddress.Loopback, 0)));
+        if (fd >= 0)
+            Sys.Close(fd);
+        return fd >= 0 && fd < _core.DescriptorCap;
+    }
 
     private void Pause()
     {

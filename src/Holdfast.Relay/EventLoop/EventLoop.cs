@@ -48,6 +48,16 @@ public sealed class EventLoop : IDisposable
 
     public int Number { get; }
 
+    /// <summary>
+    /// Before <see cref="Start"/>: the loop takes no descriptor from this number on. Accepting waits and dials fail for want of local resources
+    /// while only such are free, so that the runtime can still open files (a process that cannot load a library dies).
+    /// </summary>
+    public int DescriptorCap
+    {
+        get => _core.DescriptorCap;
+        set => _core.DescriptorCap = value;
+    }
+
     /// <summary>Established pairs; any thread.</summary>
     public int Established => _core.Established;
 

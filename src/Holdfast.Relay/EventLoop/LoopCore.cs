@@ -28,6 +28,9 @@ internal sealed class LoopCore : IDisposable
 
     public LoopClock Clock { get; }
 
+    /// <summary>Sockets whose number is from here on are not kept: the rest of the process needs descriptors too. The kernel gives the lowest free number.</summary>
+    public int DescriptorCap { get; set; } = int.MaxValue;
+
     /// <summary>The loop's time: read once per wake-up.</summary>
     public long Now { get; set; }
 

@@ -25,6 +25,8 @@ internal sealed partial class HandshakeDriver
         if (fd < 0)
             return DialFailure.LocalResources;
         pair.Up.Fd = fd;
+        if (fd >= _core.DescriptorCap)
+            return DialFailure.LocalResources;
         var result = Sys.Connect(fd, handshake.Target);
         if (result != 0 && result != -(int)Errno.InProgress)
             return FailureOf(-result);

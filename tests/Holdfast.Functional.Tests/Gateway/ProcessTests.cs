@@ -1,4 +1,3 @@
-using Holdfast.Functional.Tests.Dev;
 using Holdfast.Functional.Tests.Showcase;
 using Holdfast.Testing;
 
@@ -118,7 +117,7 @@ public sealed class ProcessTests
     public async Task Over_the_usable_number_it_is_503_and_places_come_back()
     {
         using var echo = new EchoEndpoint();
-        await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup { Endpoints = [echo.Port] }, descriptors: 400);
+        await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup { Endpoints = [echo.Port] }, descriptors: 600);
         var usable = (int)await gateway.MetricAsync("holdfast_usable_connections");
         Assert.InRange(usable, 50, 200);
         var clients = new List<RawPeer>();
@@ -141,16 +140,16 @@ public sealed class ProcessTests
     public async Task Without_descriptors_connections_live_on_new_ones_wait_and_all_recovers()
     {
         using var echo = new EchoEndpoint();
-        await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup { Endpoints = [echo.Port] }, descriptors: 300);
-        _ = await gateway.ReadyAsync();
+        await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup { Endpoints = [echo.Port] }, descriptors: 400);
         using var old = gateway.Connect();
         Assert.Equal(101, Upgrades.Status(old.Upgrade()));
         // Mute connections take a descriptor each, until accepting must pause.
         var mute = new List<RawPeer>();
         for (var i = 0; i < 400; i++)
             mute.Add(gateway.Connect());
-        await Processes.UntilAsync(() => gateway.Exited.IsCompleted || Directory.EnumerateFiles($"/proc/{gateway.Id}/fd").Count() >= 299, "the descriptors were used up");
-        Assert.False(gateway.Exited.IsCompleted, "the gateway died: " + string.Join('\n', gateway.Output.All));
+        // The process keeps some for itself: it still answers, and loads what it needs for that.
+        await WaitForAsync(async () => await gateway.MetricAsync("holdfast_accept_pauses_total") >= 1);
+        Assert.Equal(200, await gateway.ReadyAsync());
         for (var i = 0; i < 20; i++)
         {
             gateway.CheckNeighbour();
@@ -161,8 +160,7 @@ public sealed class ProcessTests
         Array.ForEach([.. mute], c => c.Dispose());
         using var fresh = gateway.Connect();
         Assert.Equal(101, Upgrades.Status(fresh.Upgrade()));
-        Assert.Equal(200, await gateway.ReadyAsync());
-        Assert.True(await gateway.MetricAsync("holdfast_accept_pauses_total") >= 1);
+        Assert.False(gateway.Exited.IsCompleted);
     }
 
     private static (string? Reason, string? Side) Reason(System.Text.Json.JsonElement line) => (line.GetProperty("reason").GetString(), line.GetProperty("side").GetString());
