@@ -1,11 +1,13 @@
 using Holdfast.Gateway.LoadBalancing;
-using Holdfast.Gateway.Routing;
 using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Gateway.Handshakes;
 
-/// <summary>What the policy remembers of a handshake between its steps: the backend, the endpoint whose place it holds, and what was tried.</summary>
-internal sealed class HandshakeAttempt(Route route, BackendState backend)
+/// <summary>
+/// What the policy remembers of a handshake between its steps: the backend, the endpoint whose place it holds, and what was tried. Used
+/// again for later handshakes of the same loop.
+/// </summary>
+internal sealed class HandshakeAttempt
 {
     /// <summary>Attempts at most: the first and two retries.</summary>
     public const int Most = 3;
@@ -13,9 +15,7 @@ internal sealed class HandshakeAttempt(Route route, BackendState backend)
     private readonly int[] _tried = new int[Most];
     private int _count;
 
-    public Route Route { get; } = route;
-
-    public BackendState Backend { get; } = backend;
+    public BackendState Backend { get; private set; } = null!;
 
     /// <summary>A connection is reserved on it while it is not null.</summary>
     public EndpointState? Endpoint { get; private set; }
@@ -29,6 +29,15 @@ internal sealed class HandshakeAttempt(Route route, BackendState backend)
 
     /// <summary>Whether another endpoint could be tried after the one now held.</summary>
     public bool HasOther => MayRetry && Backend.Endpoints.Length > _count;
+
+    /// <summary>Starts over, for another handshake.</summary>
+    public void Begin(BackendState backend)
+    {
+        Backend = backend;
+        Endpoint = null;
+        OfferedProtocols = null;
+        _count = 0;
+    }
 
     /// <summary>Reserves an endpoint not tried before. False: there is none.</summary>
     public bool TryNext(Random random, long nowMs)

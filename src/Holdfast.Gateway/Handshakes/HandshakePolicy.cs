@@ -23,6 +23,7 @@ internal sealed class HandshakePolicy(
     Action<Exception> onBug) : IHandshakePolicy
 {
     private readonly RequestHead _head = new();
+    private readonly Stack<HandshakeAttempt> _idle = new();
     private HandshakeOutcome _outcome;
     private int _status;
 
@@ -71,7 +72,9 @@ internal sealed class HandshakePolicy(
 
         if (!runtime.TryAdmit(handshake.ListenerId))
             return Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway is at its limit of connections.");
-        var attempt = new HandshakeAttempt(route, backend);
+        if (!_idle.TryPop(out var attempt))
+            attempt = new HandshakeAttempt();
+        attempt.Begin(backend);
         handshake.PolicyState = attempt;
         if (!attempt.TryNext(random, handshake.Now))
             return Refuse(handshake, HandshakeOutcome.NoEndpoint, "No endpoint of the backend is ready.");
@@ -156,6 +159,7 @@ internal sealed class HandshakePolicy(
         var attempt = AttemptOf(handshake);
         var endpoint = attempt.Establish();
         Report(handshake, HandshakeOutcome.Upgraded, 101, attempt.Backend, endpoint);
+        Recycle(handshake);
     }
 
     public void OnHandshakeEnded(Handshake handshake, HandshakeEnd end)
@@ -175,6 +179,7 @@ internal sealed class HandshakePolicy(
         }
 
         Report(handshake, outcome, status, attempt?.Backend, endpoint);
+        Recycle(handshake);
     }
 
     public void OnPairEnded(in PairEnd end)
@@ -204,6 +209,13 @@ internal sealed class HandshakePolicy(
     {
         onBug(exception);
         return Refuse(handshake, HandshakeOutcome.InternalError, "The gateway failed to handle this request.");
+    }
+
+    private void Recycle(Handshake handshake)
+    {
+        if (handshake.PolicyState is HandshakeAttempt attempt)
+            _idle.Push(attempt);
+        handshake.PolicyState = null;
     }
 
     private static HandshakeAttempt AttemptOf(Handshake handshake) => (HandshakeAttempt)handshake.PolicyState!;

@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Net;
 using System.Security.Cryptography;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Relay.Buffers;
@@ -148,8 +147,7 @@ internal static class UpgradeHeads
 
     private static void AppendAddress(ByteBuffer output, in NativeAddress address)
     {
-        IPAddress ip = address.ToEndPoint().Address;
-        ip.TryFormat(output.Reserve(64), out var written);
+        address.TryFormatAddress(output.Reserve(NativeAddress.MaxText), out var written);
         output.Advance(written);
     }
 

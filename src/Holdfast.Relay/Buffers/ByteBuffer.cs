@@ -26,7 +26,7 @@ public sealed class ByteBuffer
     public Span<byte> Reserve(int count)
     {
         if (_bytes.Length - Length < count)
-            Array.Resize(ref _bytes, Math.Max(Math.Max(512, _bytes.Length * 2), Length + count));
+            Array.Resize(ref _bytes, Math.Max(Math.Max(256, _bytes.Length * 2), Length + count));
         return _bytes.AsSpan(Length);
     }
 

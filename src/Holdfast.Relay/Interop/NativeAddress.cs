@@ -8,6 +8,9 @@ namespace Holdfast.Relay.Interop;
 [StructLayout(LayoutKind.Sequential, Size = 28)]
 public struct NativeAddress : IEquatable<NativeAddress>
 {
+    /// <summary>Bytes that any address fits in as text, a zone included.</summary>
+    public const int MaxText = 65;
+
     internal const int FamilyV4 = 2, FamilyV6 = 10;
 
     // Written by the kernel and by From, as bytes.
@@ -45,6 +48,24 @@ public struct NativeAddress : IEquatable<NativeAddress>
             return new IPEndPoint(new IPAddress(bytes.Slice(4, 4)), port);
         var address = new IPAddress(bytes.Slice(8, 16), MemoryMarshal.Read<uint>(bytes[24..]));
         return new IPEndPoint(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address, port);
+    }
+
+    /// <summary>Writes the address without its port. IPv4 allocates nothing.</summary>
+    public readonly bool TryFormatAddress(Span<byte> destination, out int written)
+    {
+        written = 0;
+        if (Family == FamilyV6)
+            return ToEndPoint().Address.TryFormat(destination, out written);
+        foreach (var part in MemoryMarshal.AsBytes(new ReadOnlySpan<NativeAddress>(in this)).Slice(4, 4))
+        {
+            if (written > 0)
+                destination[written++] = (byte)'.';
+            if (!part.TryFormat(destination[written..], out var digits))
+                return false;
+            written += digits;
+        }
+
+        return true;
     }
 
     public readonly bool Equals(NativeAddress other) => _a == other._a && _b == other._b && _c == other._c && _d == other._d;
