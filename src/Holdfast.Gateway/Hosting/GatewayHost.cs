@@ -144,8 +144,8 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Leaves in order: readiness fails at once, the gateway goes on accepting for shutdown.delay since balancers learn late, then every
-    /// connection is told 1012 and ends. A second call, or <paramref name="atOnce"/>, skips the wait.
+    /// Leaves in order: readiness fails at once, the gateway goes on accepting for shutdown.delay since balancers learn late, then
+    /// connections are told 1012 and end, spread over shutdown.duration. A second call, or <paramref name="atOnce"/>, skips the waits.
     /// </summary>
     public Task StopAsync(bool atOnce)
     {
@@ -237,6 +237,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _runtime.Phase = GatewayPhase.Closing;
         HostLog.Closing(_logger, _runtime.Established);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20), _runtime.Time);
+        await CloseAtPaceAsync(timer).ConfigureAwait(false);
         var deadline = _runtime.Clock.Milliseconds + CloseWait;
         do
         {
@@ -256,6 +257,30 @@ public sealed class GatewayHost : IAsyncDisposable
 
         await DisposeAsync().ConfigureAwait(false);
         HostLog.Stopped(_logger);
+    }
+
+    /// <summary>Spreads the closes over shutdown.duration, so that clients do not all come back at once. Ends early when hurried.</summary>
+    private async Task CloseAtPaceAsync(PeriodicTimer timer)
+    {
+        var duration = _configuration.Shutdown.Duration.TotalMilliseconds;
+        var start = _runtime.Clock.Milliseconds;
+        var atStart = _runtime.Loops.Select(static l => l.Established).ToArray();
+        var closed = new int[atStart.Length];
+        foreach (var loop in _runtime.Loops)
+            loop.Post(static l => l.StopListening());
+        for (double elapsed; (elapsed = _runtime.Clock.Milliseconds - start) < duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested;)
+        {
+            for (var i = 0; i < atStart.Length; i++)
+            {
+                var due = (int)(atStart[i] * elapsed / duration) - closed[i];
+                if (due <= 0)
+                    continue;
+                closed[i] += due;
+                _runtime.Loops[i].Post(l => l.CloseSome(due, EndReason.Shutdown, CloseCode.ServiceRestart, CloseCode.GoingAway));
+            }
+
+            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
+        }
     }
 
     private IPEndPoint AdminEndPoint()

@@ -30,6 +30,7 @@ public sealed class EventLoop : IDisposable
     private long _wakeUps;
     private long _longestTurn;
     private int _load;
+    private int _closePosition;
 
     /// <param name="number">For the thread's name.</param>
     /// <param name="policy">Used on this loop's thread only.</param>
@@ -154,6 +155,22 @@ public sealed class EventLoop : IDisposable
             else if (state is PairState.ReadingRequest or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse)
                 _handshakes.Shutdown(i);
         }
+    }
+
+    /// <summary>On the loop's thread: ends some relaying pairs in order, going on where the last call stopped; how many were found.</summary>
+    public int CloseSome(int most, EndReason reason, CloseCode downstream, CloseCode upstream)
+    {
+        var found = 0;
+        for (var places = _core.Pairs.HighWater; places > 0 && found < most; places--)
+        {
+            _closePosition = _closePosition + 1 < _core.Pairs.HighWater ? _closePosition + 1 : 0;
+            if (_core.Pairs[_closePosition].State != PairState.Relaying)
+                continue;
+            _ = _relay.Close(_closePosition, reason, EndSide.Gateway, downstream, upstream);
+            found++;
+        }
+
+        return found;
     }
 
     /// <summary>

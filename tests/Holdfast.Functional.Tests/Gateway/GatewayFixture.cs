@@ -25,7 +25,7 @@ internal sealed record GatewaySetup
 
     public string Admin { get; init; } = "127.0.0.1:0";
 
-    public string Shutdown { get; init; } = "delay: 0s";
+    public string Shutdown { get; init; } = "delay: 0s, duration: 0s";
 
     /// <summary>More routes and more backends, one flow map a line.</summary>
     public IReadOnlyList<string> Routes { get; init; } = [];

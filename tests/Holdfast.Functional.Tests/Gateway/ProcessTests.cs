@@ -42,13 +42,39 @@ public sealed class ProcessTests
     public async Task After_shutdown_delay_the_gateway_ends_by_itself_though_a_client_never_answers()
     {
         using var echo = new EchoEndpoint();
-        await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup { Endpoints = [echo.Port], Shutdown = "delay: 100ms" }, neighbour: false);
+        await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup { Endpoints = [echo.Port], Shutdown = "delay: 100ms, duration: 0s" }, neighbour: false);
         using var deaf = gateway.Connect();
         Assert.Equal(101, Upgrades.Status(deaf.Upgrade()));
         gateway.Signal("TERM");
 
         Assert.Equal(0, await gateway.Exited.WaitAsync(ExitPatience, TestContext.Current.CancellationToken));
         Assert.Equal(1012, deaf.ReceiveFrame().CloseCode);
+    }
+
+    [Fact]
+    public async Task Closes_are_spread_over_shutdown_duration()
+    {
+        using var echo = new EchoEndpoint();
+        await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup { Endpoints = [echo.Port], Shutdown = "delay: 0s, duration: 3s" }, neighbour: false);
+        var clients = Enumerable.Range(0, 30).Select(_ => gateway.Connect()).ToArray();
+        Assert.All(clients, client => Assert.Equal(101, Upgrades.Status(client.Upgrade())));
+        gateway.Signal("TERM");
+
+        // Which of them goes first is not promised: each is waited for by itself.
+        var begin = TimeProvider.System.GetTimestamp();
+        var times = await Task.WhenAll(clients.Select(client => Task.Factory.StartNew(
+            () =>
+            {
+                Assert.Equal(1012, client.ReceiveFrame().CloseCode);
+                var time = TimeProvider.System.GetElapsedTime(begin);
+                client.Send(Frames.CloseFrame(client: true, 1012));
+                client.Dispose();
+                return time;
+            },
+            TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+        Assert.Equal(0, await gateway.Exited.WaitAsync(ExitPatience, TestContext.Current.CancellationToken));
+        Array.Sort(times);
+        Assert.True(times[^1] - times[0] > TimeSpan.FromSeconds(1.5), $"the first after {times[0]}, the last after {times[^1]}");
     }
 
     [Fact]
