@@ -20,6 +20,9 @@ internal sealed class HandshakeAttempt
     /// <summary>A connection is reserved on it while it is not null.</summary>
     public EndpointState? Endpoint { get; private set; }
 
+    /// <summary>The one tried last, held or not.</summary>
+    public EndpointState? Last { get; private set; }
+
     public byte[] ExpectedAccept { get; } = new byte[AcceptKey.Length];
 
     /// <summary>The client's offered sub-protocols, as one comma list; null: none.</summary>
@@ -34,7 +37,7 @@ internal sealed class HandshakeAttempt
     public void Begin(BackendState backend)
     {
         Backend = backend;
-        Endpoint = null;
+        Endpoint = Last = null;
         OfferedProtocols = null;
         _count = 0;
     }
@@ -48,6 +51,7 @@ internal sealed class HandshakeAttempt
         Endpoint = Backend.Reserve(random, nowMs, _tried.AsSpan(0, _count));
         if (Endpoint is null)
             return false;
+        Last = Endpoint;
         Endpoint.BeginHandshake();
         _tried[_count++] = Endpoint.Id;
         return true;

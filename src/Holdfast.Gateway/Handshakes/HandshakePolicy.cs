@@ -172,7 +172,7 @@ internal sealed class HandshakePolicy(
             HandshakeEnd.ClientGone => (HandshakeOutcome.ClientGone, 0),
             _ => (HandshakeOutcome.Shutdown, 0),
         };
-        var endpoint = attempt?.Endpoint;
+        var endpoint = attempt?.Last;
         if (attempt is not null)
         {
             attempt.Release();

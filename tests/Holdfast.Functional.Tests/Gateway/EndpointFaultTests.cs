@@ -307,6 +307,8 @@ public sealed class EndpointFaultTests
         var line = await gateway.Log.OfAsync(client);
         Assert.Equal(("handshake", outcome, status, attempts), (
             line.GetProperty("event").GetString(), line.GetProperty("outcome").GetString(), line.GetProperty("status").GetInt32(), line.GetProperty("attempts").GetInt32()));
+        // The one that was tried last is named, though its place has been given back.
+        Assert.Equal(attempts > 0, line.GetProperty("endpoint").GetString() is { Length: > 0 });
         Assert.Equal(1, await gateway.MetricAsync("holdfast_handshakes_total", $"outcome=\"{outcome}\""));
     }
 
