@@ -39,7 +39,7 @@ internal sealed class AdminPoller(HttpClient http, Uri admin, TimeProvider time)
             return AdminView.None with { Ends = _view.Ends };
         var ends = await GetAsync($"v1/ends?limit={Ends}", AdminJson.Default.EndList, stop);
         var endpoints = new Dictionary<string, EndpointView>(StringComparer.Ordinal);
-        foreach (var endpoint in backends.Backends?.FirstOrDefault(b => b.Name == GatewayCommand.Backend)?.Endpoints ?? [])
+        foreach (var endpoint in backends.Backends?.FirstOrDefault(b => b.Name == DevGateway.Backend)?.Endpoints ?? [])
             endpoints[endpoint.Address] = endpoint;
         return new AdminView(true, endpoints, ends?.Ends ?? [], endpoints.Values.ToDictionary(e => e.Address, Rate, StringComparer.Ordinal));
     }

@@ -6,7 +6,7 @@ internal sealed record Replica(SupervisedProcess Process, int Port)
     public string Name => Process.Name;
 
     /// <summary>As the gateway names it.</summary>
-    public string Address { get; } = GatewayCommand.Address(Port);
+    public string Address { get; } = DevGateway.Address(Port);
 }
 
 /// <summary>Everything a screen shows. Any thread.</summary>

@@ -60,7 +60,7 @@ internal sealed class DevSession(
         };
         var ports = FreePorts.Pick(options.Replicas, random);
         var configuration = Path.Combine(directory, "gateway.yaml");
-        await File.WriteAllTextAsync(configuration, GatewayCommand.Configuration(options, ports), CancellationToken.None);
+        await File.WriteAllTextAsync(configuration, DevGateway.Configuration(options, ports), CancellationToken.None);
         var model = new DevModel(
             options, [.. ports.Select((port, i) => MakeReplica(i + 1, port, directory, http))], MakeGateway(configuration, http),
             new AdminPoller(http, options.AdminAddress, time), keys is not null);
@@ -90,7 +90,7 @@ internal sealed class DevSession(
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"replica-{number}");
         IReadinessCheck readiness = options.HealthPath is { } path
-            ? new HttpReadiness(http, new Uri($"http://{GatewayCommand.Address(port)}{path}"))
+            ? new HttpReadiness(http, new Uri($"http://{DevGateway.Address(port)}{path}"))
             : new PortReadiness(port);
         return new Replica(new SupervisedProcess(name, Start, readiness, new RestartBackOff(random), time, screen.Tell), port);
 
@@ -105,7 +105,7 @@ internal sealed class DevSession(
     }
 
     private SupervisedProcess MakeGateway(string configuration, HttpClient http) => new(
-        "gateway", tail => ChildProcess.Start(GatewayCommand.For(tool, configuration), tail, time),
+        "gateway", tail => ChildProcess.Start(DevGateway.For(tool, configuration), tail, time),
         new HttpReadiness(http, new Uri(options.AdminAddress, "health/ready")), new RestartBackOff(random), time, OnGateway);
 
     private void OnGateway(ProcessEvent happened)

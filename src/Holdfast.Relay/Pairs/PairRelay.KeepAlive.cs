@@ -42,11 +42,6 @@ internal sealed partial class PairRelay
                     return;
             }
         }
-        else if (pair.State == PairState.RelayingRefusal && StallDeadline(in pair.Legs[0], in pair.Settings) <= now)
-        {
-            _ = EndNow(index, ref pair, EndReason.DownstreamStalled, EndSide.Downstream);
-            return;
-        }
 
         ArmTimer(index, ref pair);
     }
@@ -63,10 +58,6 @@ internal sealed partial class PairRelay
                 ref var leg = ref pair.Legs[side];
                 next = Math.Min(next, Math.Min(StallDeadline(in leg, in pair.Settings), PingDeadline(in leg, in pair.Settings, _core.Now)));
             }
-        }
-        else if (pair.State == PairState.RelayingRefusal)
-        {
-            next = Math.Min(next, StallDeadline(in pair.Legs[0], in pair.Settings));
         }
 
         if (next == long.MaxValue)

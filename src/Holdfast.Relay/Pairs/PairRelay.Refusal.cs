@@ -6,7 +6,7 @@ namespace Holdfast.Relay.Pairs;
 /// <summary>The endpoint said no: its answer, body included, moves to the client, byte for byte, and both connections close after it.</summary>
 internal sealed partial class PairRelay
 {
-    /// <summary>The whole of a refusal's body may take this long; a slow reader is also judged by its stall.</summary>
+    /// <summary>The whole of a refusal's body may take this long, however slow its reader.</summary>
     private const int RefusalTimeout = 30_000;
 
     /// <summary>The head was sent; the body follows from what was already received and what comes.</summary>

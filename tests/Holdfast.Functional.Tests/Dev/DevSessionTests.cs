@@ -98,7 +98,7 @@ public sealed class DevSessionTests
     [Fact]
     public void The_configuration_has_one_route_for_everything_and_an_endpoint_for_each_replica()
     {
-        var yaml = GatewayCommand.Configuration(Options(8080, 9090), [5001, 5002]);
+        var yaml = DevGateway.Configuration(Options(8080, 9090), [5001, 5002]);
         Assert.Contains("    address: 127.0.0.1:8080\n", yaml, StringComparison.Ordinal);
         Assert.Contains("admin:\n  address: 127.0.0.1:9090\n", yaml, StringComparison.Ordinal);
         Assert.Contains("      prefix: /\n    backend: app\n", yaml, StringComparison.Ordinal);

@@ -4,7 +4,7 @@ using System.Text;
 namespace Holdfast.Cli.Dev;
 
 /// <summary>The gateway before the replicas: its configuration and its command, which is this same tool.</summary>
-internal static class GatewayCommand
+internal static class DevGateway
 {
     internal const string Backend = "app";
 
