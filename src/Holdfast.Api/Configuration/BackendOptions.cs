@@ -6,8 +6,11 @@ public sealed record BackendOptions
     /// <summary>Unique; letters, digits, '-', '_' and '.', at most 253. Appears in logs and metrics.</summary>
     public required string Name { get; init; }
 
-    /// <summary>At least one, without duplicates, in the file's order.</summary>
+    /// <summary>Without duplicates, in the file's order; at least one, or none when <see cref="Dns"/> names them.</summary>
     public required IReadOnlyList<EndpointAddress> Endpoints { get; init; }
+
+    /// <summary>Where endpoints are looked up; null: they are listed.</summary>
+    public DnsOptions? Dns { get; init; }
 
     /// <summary>
     /// Default least connections: connections live long, so counting them is the only policy that evens out after a roll (as HAProxy
@@ -21,7 +24,11 @@ public sealed record BackendOptions
     /// </summary>
     public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(10);
 
+    public HealthOptions Health { get; init; } = new();
+
     public KeepAliveOptions KeepAlive { get; init; } = new();
+
+    public DrainOptions Drain { get; init; } = new();
 
     /// <summary>
     /// Bytes kept per direction while a side is slow; over it the slow side's connection ends. Default 1 MiB (as Envoy's

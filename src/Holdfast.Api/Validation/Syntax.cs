@@ -45,6 +45,9 @@ internal static class Syntax
     /// <summary>Only visible ASCII (0x21 to 0x7E): what a request target or a bearer token may hold.</summary>
     public static bool IsVisible(string text) => text.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0;
 
+    /// <summary>What a GET may ask for: a path, with a query if need be, percent-encoded (RFC 9112 3.2.1).</summary>
+    public static bool IsRequestPath(string text) => text.Length <= 1024 && text.StartsWith('/') && IsVisible(text) && !text.Contains('#', StringComparison.Ordinal);
+
     /// <summary>A header value that a request can carry: visible ASCII, spaces and tabs inside it (RFC 9110 5.5).</summary>
     public static bool IsHeaderValue(string text)
     {

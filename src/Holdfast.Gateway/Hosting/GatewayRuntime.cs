@@ -1,5 +1,6 @@
 using System.Net;
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.EventLoop;
@@ -24,6 +25,8 @@ internal sealed class GatewayRuntime
     public GatewayRuntime(TimeProvider time, LoopClock clock) => (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
 
     public TimeProvider Time { get; }
+
+    public EndpointDrains Drains { get; } = new();
 
     /// <summary>The clock of loops and load balancing, in milliseconds.</summary>
     public LoopClock Clock { get; }

@@ -61,6 +61,9 @@ public partial class ConfigurationReferenceTests
     {
         // `routes: []` would remove the routes that the other keys stand in.
         var given = path == "routes" ? JsonNode.Parse("""{"listeners": [{"name": "web", "address": "0.0.0.0:8080"}]}""")! : Base();
+        // A backend has either; and times of checks need a check.
+        if (path.Contains(".dns.", StringComparison.Ordinal))
+            given["backends"]!["chat"] = JsonNode.Parse("""{"dns": {"name": "chat.default.svc", "port": "8080"}}""");
         var written = given.DeepClone();
         Set(written, path, value);
         Assert.NotEqual(given.ToJsonString(), written.ToJsonString());
@@ -79,7 +82,7 @@ public partial class ConfigurationReferenceTests
         {
           "listeners": [{"name": "web", "address": "0.0.0.0:8080"}],
           "routes": [{"backend": "chat"}, {"path": {"exact": "/b"}, "backends": [{"name": "chat"}]}],
-          "backends": {"chat": {"endpoints": ["127.0.0.1:9001"]}}
+          "backends": {"chat": {"endpoints": ["127.0.0.1:9001"], "health": {"http": {"path": "/healthz"}}}}
         }
         """)!;
 

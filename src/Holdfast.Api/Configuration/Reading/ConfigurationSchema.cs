@@ -82,13 +82,56 @@ internal static class ConfigurationSchema
         new SchemaKey("pongTimeout", "duration", "20s"),
         new SchemaKey("idleTimeout", "duration", "0s"));
 
+    public static readonly SchemaSection Dns = new(
+        "backends.*.dns",
+        "{name: chat.default.svc, port: 8080}",
+        new SchemaKey("name", "host", Required),
+        new SchemaKey("port", "port", Required),
+        new SchemaKey("interval", "duration", "5s"),
+        new SchemaKey("grace", "duration", "30s"));
+
+    public static readonly SchemaSection Eject = new(
+        "backends.*.health.eject",
+        "{afterFailures: 5, for: 30s, maxPercent: 50}",
+        new SchemaKey("afterFailures", "number", "5"),
+        new SchemaKey("for", "duration", "30s"),
+        new SchemaKey("maxPercent", "percentage", "50"));
+
+    public static readonly SchemaSection HttpCheck = new("backends.*.health.http", "{path: /healthz}", new SchemaKey("path", "path", Required));
+
+    public static readonly SchemaSection TcpCheck = new("backends.*.health.tcp", "{}");
+
+    public static readonly SchemaSection WebSocketCheck = new("backends.*.health.websocket", "{path: /ws}", new SchemaKey("path", "path", Required));
+
+    public static readonly SchemaSection Health = new(
+        "backends.*.health",
+        "{http: {path: /healthz}}",
+        new SchemaKey("eject", "mapping", Section: Eject),
+        new SchemaKey("http", "mapping", Section: HttpCheck),
+        new SchemaKey("tcp", "mapping", Section: TcpCheck),
+        new SchemaKey("websocket", "mapping", Section: WebSocketCheck),
+        new SchemaKey("interval", "duration", "5s"),
+        new SchemaKey("timeout", "duration", "1s"),
+        new SchemaKey("unhealthyAfter", "number", "3"),
+        new SchemaKey("healthyAfter", "number", "2"));
+
+    public static readonly SchemaSection Drain = new(
+        "backends.*.drain",
+        "{delay: 0s, duration: 20s, closeCode: 1012}",
+        new SchemaKey("delay", "duration", "0s"),
+        new SchemaKey("duration", "duration", "20s"),
+        new SchemaKey("closeCode", "number", "1012"));
+
     public static readonly SchemaSection Backend = new(
         "backends.*",
         "{endpoints: [127.0.0.1:9001]}",
-        new SchemaKey("endpoints", "list of host:port", Required),
+        new SchemaKey("endpoints", "list of host:port"),
+        new SchemaKey("dns", "mapping", Section: Dns),
         new SchemaKey("loadBalancing", "policy", "leastConnections"),
         new SchemaKey("slowStart", "duration", "10s"),
+        new SchemaKey("health", "mapping", Section: Health),
         new SchemaKey("keepAlive", "mapping", Section: KeepAlive),
+        new SchemaKey("drain", "mapping", Section: Drain),
         new SchemaKey("spill", "size", "1MiB"));
 
     public static readonly SchemaSection Shutdown = new(

@@ -11,6 +11,7 @@ internal static class GatewayReader
     private static readonly RouteOptions NoRoute = new() { Backends = [] };
     private static readonly NameValueMatch NoMatch = new("", "");
     private static readonly WeightedBackend NoBackend = new("");
+    private static readonly DnsOptions NoDns = new() { Name = "", Port = 1 };
 
     public static GatewayConfiguration? Read(FaultCollector faults, YamlNode root) => SectionReader.Read(faults, root, "", Schema.Document, ReadDocument);
 
@@ -99,16 +100,89 @@ internal static class GatewayReader
     private static BackendOptions ReadBackend(string name, SectionReader s)
     {
         var usual = NameOnly(name);
-        if (s.Find("endpoints") is null)
-            s.Damage("endpoints", "is required; write for example `endpoints: [127.0.0.1:9001]`");
+        if (s.Has("endpoints") && s.Has("dns"))
+            s.Damage("dns", "a backend has either endpoints or dns; remove one");
+        else if (!s.Has("endpoints") && !s.Has("dns"))
+            s.Damage("endpoints", "is required (or dns); write for example `endpoints: [127.0.0.1:9001]`");
         return new BackendOptions
         {
             Name = name,
             Endpoints = s.List<EndpointAddress>("endpoints", ValueParsers.Endpoint, "[127.0.0.1:9001]"),
+            Dns = s.Has("dns") ? s.Section("dns", Schema.Dns, ReadDns, NoDns) : null,
             LoadBalancing = s.Optional("loadBalancing", ValueParsers.Policy, usual.LoadBalancing),
             SlowStart = s.Optional("slowStart", ValueParsers.Duration, usual.SlowStart),
+            Health = s.Section("health", Schema.Health, ReadHealth, usual.Health),
             KeepAlive = s.Section("keepAlive", Schema.KeepAlive, ReadKeepAlive, usual.KeepAlive),
+            Drain = s.Section("drain", Schema.Drain, ReadDrain, usual.Drain),
             Spill = s.Optional("spill", ValueParsers.Size, usual.Spill),
+        };
+    }
+
+    private static DnsOptions ReadDns(SectionReader s) => new()
+    {
+        Name = s.Required("name", ValueParsers.Host, "", "chat.default.svc"),
+        Port = s.Required("port", ValueParsers.Number, 1, "8080"),
+        Interval = s.Optional("interval", ValueParsers.Duration, NoDns.Interval),
+        Grace = s.Optional("grace", ValueParsers.Duration, NoDns.Grace),
+    };
+
+    private static HealthOptions ReadHealth(SectionReader s)
+    {
+        var usual = new HealthOptions();
+        return new HealthOptions { Eject = s.Section("eject", Schema.Eject, ReadEject, usual.Eject), Check = ReadCheck(s) };
+    }
+
+    private static EjectOptions ReadEject(SectionReader s)
+    {
+        var usual = new EjectOptions();
+        return new EjectOptions
+        {
+            AfterFailures = s.Optional("afterFailures", ValueParsers.Number, usual.AfterFailures),
+            For = s.Optional("for", ValueParsers.Duration, usual.For),
+            MaxPercent = s.Optional("maxPercent", ValueParsers.Number, usual.MaxPercent),
+        };
+    }
+
+    private static HealthCheckOptions? ReadCheck(SectionReader s)
+    {
+        var http = s.Has("http") ? s.Section("http", Schema.HttpCheck, ReadCheckPath, "/") : null;
+        var tcp = s.Has("tcp") ? s.Section("tcp", Schema.TcpCheck, static _ => "", "") : null;
+        var webSocket = s.Has("websocket") ? s.Section("websocket", Schema.WebSocketCheck, ReadCheckPath, "/") : null;
+        var usual = new HealthCheckOptions(HealthCheckKind.Tcp, "");
+        var (interval, timeout) = (s.Optional("interval", ValueParsers.Duration, usual.Interval), s.Optional("timeout", ValueParsers.Duration, usual.Timeout));
+        var unhealthyAfter = s.Optional("unhealthyAfter", ValueParsers.Number, usual.UnhealthyAfter);
+        var healthyAfter = s.Optional("healthyAfter", ValueParsers.Number, usual.HealthyAfter);
+        string[] given = [.. ((string[])["http", "tcp", "websocket"]).Where(s.Has)];
+        if (given.Length > 1)
+            s.Damage(given[1], "a backend is checked in one way: http, tcp or websocket; remove the others");
+        if (given.Length == 0)
+        {
+            string[] orphans = [.. ((string[])["interval", "timeout", "unhealthyAfter", "healthyAfter"]).Where(s.Has)];
+            if (orphans.Length > 0)
+                s.Damage(orphans[0], "without http, tcp or websocket there is no active check for it; write for example `http: {path: /healthz}` beside it");
+            return null;
+        }
+
+        var (kind, path) = http is not null ? (HealthCheckKind.Http, http) : webSocket is not null ? (HealthCheckKind.WebSocket, webSocket) : (HealthCheckKind.Tcp, "");
+        return new HealthCheckOptions(kind, path)
+        {
+            Interval = interval,
+            Timeout = timeout,
+            UnhealthyAfter = unhealthyAfter,
+            HealthyAfter = healthyAfter,
+        };
+    }
+
+    private static string ReadCheckPath(SectionReader s) => s.Required("path", ValueParsers.Any, "/", "/healthz");
+
+    private static DrainOptions ReadDrain(SectionReader s)
+    {
+        var usual = new DrainOptions();
+        return new DrainOptions
+        {
+            Delay = s.Optional("delay", ValueParsers.Duration, usual.Delay),
+            Duration = s.Optional("duration", ValueParsers.Duration, usual.Duration),
+            CloseCode = s.Optional("closeCode", ValueParsers.Number, usual.CloseCode),
         };
     }
 
