@@ -16,9 +16,9 @@ public sealed class SupervisedProcessTests
         var address = new Uri($"http://127.0.0.1:{port}");
         var replica = new SupervisedProcess(
             "replica-1", tail => ChildProcess.Start(Processes.Showcase.For("replica-1", port), tail, TimeProvider.System),
-            new HttpReadiness(http, new Uri(address, "healthz")), new RestartBackOff(new Random(1)), TimeProvider.System, events.Enqueue);
+            new HttpReadiness(http, new Uri(address, "healthz")), EndTimes.Quick, new RestartBackOff(new Random(1)), TimeProvider.System, events.Enqueue);
         using var stop = new CancellationTokenSource();
-        var running = replica.RunAsync(stop.Token, CancellationToken.None);
+        var running = replica.RunAsync(CancellationToken.None, stop.Token, CancellationToken.None);
 
         await Processes.UntilAsync(() => replica.Snapshot.State == ProcessState.Ready, "the replica was ready");
         var first = replica.Snapshot.ProcessId;
@@ -48,9 +48,9 @@ public sealed class SupervisedProcessTests
         var events = new ConcurrentQueue<ProcessEvent>();
         var replica = new SupervisedProcess(
             "replica-1", tail => ChildProcess.Start(ReplicaCommand.ForApp("echo cannot open the database; exit 3").For("replica-1", 1), tail, TimeProvider.System),
-            new NeverReady(), new RestartBackOff(new Random(1)), TimeProvider.System, events.Enqueue);
+            new NeverReady(), EndTimes.Quick, new RestartBackOff(new Random(1)), TimeProvider.System, events.Enqueue);
         using var stop = new CancellationTokenSource();
-        var running = replica.RunAsync(stop.Token, CancellationToken.None);
+        var running = replica.RunAsync(CancellationToken.None, stop.Token, CancellationToken.None);
 
         await Processes.UntilAsync(() => events.Count(e => e.Kind == ProcessEventKind.Exited) >= 2, "it had ended twice");
         await stop.CancelAsync();
@@ -68,10 +68,10 @@ public sealed class SupervisedProcessTests
         var port = Processes.FreePort();
         var replica = new SupervisedProcess(
             "replica-1", _ => ChildProcess.Start(ReplicaCommand.ForApp("trap '' TERM; echo self=$$; while :; do sleep 1000; done").For("replica-1", port), lines.Add, TimeProvider.System),
-            new NeverReady(), new RestartBackOff(new Random(1)), TimeProvider.System, _ => { });
+            new NeverReady(), EndTimes.Quick, new RestartBackOff(new Random(1)), TimeProvider.System, _ => { });
         using var stop = new CancellationTokenSource();
         using var hurry = new CancellationTokenSource();
-        var running = replica.RunAsync(stop.Token, hurry.Token);
+        var running = replica.RunAsync(CancellationToken.None, stop.Token, hurry.Token);
         var self = await lines.NumberAsync("self");
 
         await stop.CancelAsync();
@@ -88,9 +88,9 @@ public sealed class SupervisedProcessTests
     {
         var time = new ManualTime();
         var children = new ConcurrentQueue<ScriptedChild>();
-        var replica = new SupervisedProcess("replica-1", Start, new AlwaysReady(), new RestartBackOff(new Longest()), time, _ => { });
+        var replica = new SupervisedProcess("replica-1", Start, new AlwaysReady(), EndTimes.Quick, new RestartBackOff(new Longest()), time, _ => { });
         using var stop = new CancellationTokenSource();
-        var running = replica.RunAsync(stop.Token, CancellationToken.None);
+        var running = replica.RunAsync(CancellationToken.None, stop.Token, CancellationToken.None);
 
         var pauses = new List<double>();
         for (var life = 1; life <= 9; life++)
@@ -100,7 +100,7 @@ public sealed class SupervisedProcessTests
                 time.Advance(TimeSpan.FromSeconds(10));
             children.Last().End(1);
             await Processes.UntilAsync(() => replica.Snapshot.State == ProcessState.BackingOff, "it was backing off");
-            pauses.Add((replica.Snapshot.RestartAt - time.GetUtcNow()).TotalMilliseconds);
+            pauses.Add((replica.Snapshot.At - time.GetUtcNow()).TotalMilliseconds);
             await Processes.UntilAsync(
                 () =>
                 {
@@ -140,12 +140,16 @@ public sealed class SupervisedProcessTests
     {
         public string Describe => "nothing";
 
+        public bool IsAskedAgain => false;
+
         public Task<bool> IsReadyAsync(CancellationToken cancel) => Task.FromResult(true);
     }
 
     private sealed class NeverReady : IReadinessCheck
     {
         public string Describe => "a miracle";
+
+        public bool IsAskedAgain => false;
 
         public Task<bool> IsReadyAsync(CancellationToken cancel) => Task.FromResult(false);
     }
