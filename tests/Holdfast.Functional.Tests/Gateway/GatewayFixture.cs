@@ -25,6 +25,9 @@ internal sealed record GatewaySetup
 
     public string Admin { get; init; } = "127.0.0.1:0";
 
+    /// <summary>More of the admin API: <c>token: …</c>.</summary>
+    public string AdminMore { get; init; } = "";
+
     public string Shutdown { get; init; } = "delay: 0s, duration: 0s";
 
     /// <summary>More routes and more backends, one flow map a line.</summary>
@@ -36,7 +39,7 @@ internal sealed record GatewaySetup
     [
         "listeners:",
         $"  - {{name: web, address: \"{Address}\"{Then(Listener)}}}",
-        $"admin: {{address: \"{Admin}\"}}",
+        $"admin: {{address: \"{Admin}\"{Then(AdminMore)}}}",
         "routes:",
         "  - {path: {prefix: /neighbour}, backend: neighbour}",
         .. Routes.Select(r => "  - {" + r + "}"),
