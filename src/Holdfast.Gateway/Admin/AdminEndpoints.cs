@@ -12,7 +12,7 @@ internal static class AdminEndpoints
     /// <summary>Maps everything, a JSON 404 for all other paths included: the admin listener's application holds nothing else.</summary>
     public static void MapAdmin(this IEndpointRouteBuilder endpoints, GatewayRuntime runtime, GatewayTelemetry telemetry, AdminToken token)
     {
-        var health = new HealthHandlers(runtime);
+        var health = new HealthHandlers(runtime, token);
         var metrics = new MetricsHandler(telemetry.Scraper);
         var backends = new BackendHandlers(runtime, telemetry.Endpoints);
         var connections = new ConnectionHandlers(runtime);

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
 
-/// <summary>Messages of the gateway's life. Ids 1000 to 1099; next free: 1009.</summary>
+/// <summary>Messages of the gateway's life. Ids 1000 to 1099; 1008 is retired; next free: 1009.</summary>
 internal static partial class HostLog
 {
     [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
@@ -28,7 +28,4 @@ internal static partial class HostLog
 
     [LoggerMessage(1007, LogLevel.Error, "A handshake was refused because of a bug; please report this")]
     public static partial void Bug(ILogger logger, Exception exception);
-
-    [LoggerMessage(1008, LogLevel.Information, "Configuration applied: {Routes} routes, {Backends} backends")]
-    public static partial void Applied(ILogger logger, int routes, int backends);
 }
