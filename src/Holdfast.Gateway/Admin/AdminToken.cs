@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Holdfast.Api.Configuration;
+using Holdfast.Relay.Interop;
 using Microsoft.Extensions.Primitives;
 
 namespace Holdfast.Gateway.Admin;
@@ -21,6 +22,9 @@ internal sealed class AdminToken
     private volatile Source _source;
 
     public AdminToken(AdminOptions options) => _source = new Source(options);
+
+    /// <summary>False: the API is open.</summary>
+    public bool IsRequired => _source.IsRequired;
 
     /// <summary>Puts another token in force for the requests that follow.</summary>
     public void Apply(AdminOptions options)
@@ -59,7 +63,6 @@ internal sealed class AdminToken
         private readonly string? _file = options.TokenFile;
         private volatile string? _token = options.Token;
 
-        /// <summary>False: the API is open.</summary>
         public bool IsRequired => _file is not null || _token is not null;
 
         public bool Holds(AdminOptions other) => _file is not null ? _file == other.TokenFile : other.TokenFile is null && _token == other.Token;
@@ -68,19 +71,12 @@ internal sealed class AdminToken
         {
             if (_file is null)
                 return _token;
-            try
+            // An error leaves the last good one, and so does one that is too short: it is just being written.
+            if (FileBytes.Read(_file, MaxLength + 64, out var bytes) == 0)
             {
-                using var stream = new FileStream(_file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-                Span<byte> bytes = stackalloc byte[MaxLength + 64];
-                var length = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-                var token = Encoding.UTF8.GetString(bytes[..length]).Trim();
-                // Too short: just being written.
+                var token = Encoding.UTF8.GetString(bytes).Trim();
                 if (token.Length >= MinLength && Encoding.UTF8.GetByteCount(token) <= MaxLength)
                     _token = token;
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
-            {
-                // The last good one stays.
             }
 
             return _token;

@@ -44,7 +44,7 @@ internal sealed class HealthHandlers(GatewayRuntime runtime, AdminToken token)
             UtcTime.Text(runtime.StartedAt),
             runtime.Established,
             runtime.UsableConnections,
-            Configuration(runtime.Configuration.Report, token.Accepts(context.Request.Headers.Authorization)),
+            ViewOf(runtime.Configuration.Report, context),
             new MemoryView(Environment.WorkingSet, GC.GetTotalMemory(forceFullCollection: false)),
             loops,
             listeners,
@@ -53,14 +53,14 @@ internal sealed class HealthHandlers(GatewayRuntime runtime, AdminToken token)
     }
 
     /// <summary>A fault quotes the file, and a file put there by mistake may hold anything: who may read /v1 may read it.</summary>
-    private static ConfigurationView Configuration(ConfigurationReport report, bool withFaults) => new(
+    private ConfigurationView ViewOf(ConfigurationReport report, HttpContext context) => new(
         TelemetryNames.Of(report.State),
         report.File,
         report.Hash[..Math.Min(HashLength, report.Hash.Length)],
         UtcTime.Text(report.AppliedAt),
         report.NeedsRestart,
         report.FaultCount,
-        withFaults ? report.Faults : []);
+        report.FaultCount > 0 && token.Accepts(context.Request.Headers.Authorization) ? report.Faults : []);
 
     private List<BackendHealthView> Backends()
     {

@@ -26,23 +26,28 @@ public sealed class ConfigurationContent
     /// <summary>False for a pipe, which is read once and then gone: there is nothing to watch.</summary>
     internal bool CanChange { get; }
 
-    /// <summary>Reads the file for the gateway's start: a pipe, such as a shell's <c>&lt;(…)</c>, is read to its end, however long that takes.</summary>
+    /// <summary>
+    /// Reads the file for the gateway's start. A pipe, such as a shell's <c>&lt;(…)</c> or a FIFO, is waited for and read to its end.
+    /// </summary>
     public static ConfigurationContent ReadAtStart(string path)
     {
-        var error = FileBytes.Read(path, ConfigurationReader.MaxFileBytes + 1, out var bytes);
-        if (error != -(int)Errno.IllegalSeek)
-            return Create(path, error, bytes);
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read);
-            bytes = new byte[ConfigurationReader.MaxFileBytes + 1];
-            Array.Resize(ref bytes, stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false));
-            return new ConfigurationContent(path, bytes, canChange: false);
+            // Opened once: a FIFO's writer that has met a reader goes, and does not come again.
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            if (!stream.CanSeek)
+            {
+                var bytes = new byte[ConfigurationReader.MaxFileBytes + 1];
+                Array.Resize(ref bytes, stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false));
+                return new ConfigurationContent(path, bytes, canChange: false);
+            }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            return Create(path, error, []);
+            // Below it fails again, and says why.
         }
+
+        return Read(path);
     }
 
     /// <summary>The configuration, or every fault.</summary>

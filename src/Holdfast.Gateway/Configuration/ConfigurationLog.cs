@@ -14,8 +14,8 @@ internal static partial class ConfigurationLog
     [LoggerMessage(1202, LogLevel.Error, "{Fault}")]
     public static partial void Fault(ILogger logger, string fault);
 
-    [LoggerMessage(1203, LogLevel.Warning, "{Key} needs a restart: {InForce} stays in force until then, {Configured} is configured; the rest of the change is applied")]
-    public static partial void NeedsRestart(ILogger logger, string key, string inForce, string configured);
+    [LoggerMessage(1203, LogLevel.Warning, "Needs a restart: {Keys}. The admin API stays on {Address} until then; the rest of the change is applied")]
+    public static partial void NeedsRestart(ILogger logger, string keys, string address);
 
     [LoggerMessage(1204, LogLevel.Information, "The system gives no notice of changes of {File}; looking every {Interval}")]
     public static partial void NoNotices(ILogger logger, string file, TimeSpan interval);

@@ -165,14 +165,13 @@ public sealed class GatewayHost : IAsyncDisposable
                 throw new OperationCanceledException("The gateway stops.");
             var change = await _listeners.OpenAsync(configuration.Listeners, AdminAddress).ConfigureAwait(false);
             _runtime.Apply(configuration);
-            _token.Apply(configuration.Admin);
+            var needsRestart = ApplyAdmin(configuration.Admin);
             _configuration = configuration;
             await _listeners.CommitAsync(change).ConfigureAwait(false);
-            string[] needsRestart = configuration.Admin.Address.Equals(_adminAddress) ? [] : ["admin.address"];
             _runtime.Configuration.Apply(content, needsRestart, _runtime.Time.GetUtcNow());
             ConfigurationLog.Applied(_logger, configuration.Listeners.Count, configuration.Routes.Count, configuration.Backends.Count, content.Hash ?? "");
-            if (needsRestart.Length > 0)
-                ConfigurationLog.NeedsRestart(_logger, needsRestart[0], _adminAddress.ToString(), configuration.Admin.Address.ToString());
+            if (needsRestart.Count > 0)
+                ConfigurationLog.NeedsRestart(_logger, string.Join(", ", needsRestart), AdminAddress.ToString());
         }
         finally
         {
@@ -321,6 +320,20 @@ public sealed class GatewayHost : IAsyncDisposable
 
             _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>The keys that wait for a restart.</summary>
+    private List<string> ApplyAdmin(AdminOptions admin)
+    {
+        var needsRestart = new List<string>();
+        if (!admin.Address.Equals(_adminAddress))
+            needsRestart.Add("admin.address");
+        // On its way to loopback the API may do without a token, but it is not there yet.
+        if (admin is { Token: null, TokenFile: null } && _token.IsRequired && !IPAddress.IsLoopback(_adminAddress.Address))
+            needsRestart.Add("admin.token");
+        else
+            _token.Apply(admin);
+        return needsRestart;
     }
 
     private IPEndPoint AdminEndPoint()
