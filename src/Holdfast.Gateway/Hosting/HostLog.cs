@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
 
-/// <summary>Messages of the gateway's life. Ids 1000 to 1099; next free: 1009.</summary>
+/// <summary>Messages of the gateway's life. Ids 1000 to 1099; 1008 is retired; next free: 1009.</summary>
 internal static partial class HostLog
 {
     [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
@@ -37,7 +37,4 @@ internal static partial class HostLog
 
     [LoggerMessage(1011, LogLevel.Information, "{Endpoint} of {Backend} is gone")]
     public static partial void EndpointGone(ILogger logger, string backend, string endpoint);
-
-    [LoggerMessage(1008, LogLevel.Information, "Configuration applied: {Routes} routes, {Backends} backends")]
-    public static partial void Applied(ILogger logger, int routes, int backends);
 }
