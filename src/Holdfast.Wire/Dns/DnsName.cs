@@ -14,6 +14,9 @@ public sealed class DnsName
     /// <summary>Bytes of the longest label.</summary>
     public const int MaxLabel = 63;
 
+    /// <summary>Pointers followed in one name: it has no more labels. Unbounded, 64 KiB of pointers to pointers would take seconds to read.</summary>
+    public const int MaxPointers = 127;
+
     private readonly byte[] _bytes;
     private readonly string _text;
 
@@ -65,7 +68,7 @@ public sealed class DnsName
     internal static bool TryExpand(ReadOnlySpan<byte> message, int offset, Span<byte> name, out int length, out int next)
     {
         (length, next) = (0, -1);
-        int start = offset, at = offset;
+        int start = offset, at = offset, pointers = 0;
         while (at < message.Length)
         {
             int count = message[at];
@@ -76,7 +79,7 @@ public sealed class DnsName
                 if (next < 0)
                     next = at + 2;
                 int target = ((count & 0x3F) << 8) | message[at + 1];
-                if (target < DnsResponse.HeaderLength || target >= start)
+                if (target < DnsResponse.HeaderLength || target >= start || ++pointers > MaxPointers)
                     return false;
                 start = at = target;
                 continue;

@@ -137,7 +137,7 @@ internal sealed class DnsOracle
     private List<string> Name()
     {
         var labels = new List<string>();
-        int bytes = 1;
+        int bytes = 1, pointers = 0;
         (int end, int segment, int at) = (-1, _at, _at);
         while (true)
         {
@@ -150,7 +150,7 @@ internal sealed class DnsOracle
                 Need(at + 1 < _message.Length);
                 end = end < 0 ? at + 2 : end;
                 at = U16(_message, at) & 0x3FFF;
-                Need(at >= 12 && at < segment);
+                Need(at >= 12 && at < segment && ++pointers < 128);
                 segment = at;
                 continue;
             }
