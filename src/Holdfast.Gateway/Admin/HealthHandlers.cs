@@ -1,3 +1,4 @@
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
@@ -61,11 +62,19 @@ internal sealed class HealthHandlers(GatewayRuntime runtime)
                 endpoints.Add(ViewOf(endpoint, connections));
             }
 
-            backends.Add(new BackendHealthView(backend.Name, sum, endpoints));
+            backends.Add(new BackendHealthView(backend.Name, sum, ViewOf(backend.Discovery), endpoints));
         }
 
         return backends;
     }
+
+    private static DiscoveryView? ViewOf(DiscoveryStatus? status) => status is null ? null : new DiscoveryView(
+        status.Name,
+        status.FullName,
+        status.LastGoodAt is { } at ? UtcTime.Text(at) : null,
+        status.LastOutcome is { } outcome ? TelemetryNames.Of(outcome) : null,
+        status.Addresses,
+        (int)status.TimeToLive.TotalSeconds);
 
     private static EndpointHealthView ViewOf(EndpointState endpoint, int connections) =>
         new(endpoint.Address.ToString(), TelemetryNames.Of(endpoint.Phase), TelemetryNames.Of(endpoint.Health), connections);

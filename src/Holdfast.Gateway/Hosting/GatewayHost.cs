@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admin;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Telemetry;
@@ -39,6 +40,9 @@ public sealed record GatewayHostOptions
     /// <summary>The clock of loops and load balancing; null: the machine's coarse one. Who sets it wakes the loops when it jumps.</summary>
     internal TimeProvider? LoopTime { get; init; }
 
+    /// <summary>Where names are looked up.</summary>
+    internal ResolverSources Names { get; init; } = new();
+
     /// <summary>Of the gateway's own messages, on standard error.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 }
@@ -52,18 +56,17 @@ public sealed class GatewayHost : IAsyncDisposable
     /// <summary>A pair's own bound for an end in order is 5 s; after that it is reset.</summary>
     private const int CloseWait = 6_000;
 
-    private static readonly TimeSpan ResolveInterval = TimeSpan.FromSeconds(5);
-
     private readonly GatewayConfiguration _configuration;
     private readonly GatewayRuntime _runtime;
     private readonly WebApplication _app;
     private readonly HttpForwarder _forwarder;
     private readonly GatewayTelemetry _telemetry;
+    private readonly Resolver _resolver;
+    private readonly EndpointDiscovery _discovery;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopped = new();
     private readonly CancellationTokenSource _hurry = new();
     private readonly Lock _gate = new();
-    private Task _resolving = Task.CompletedTask;
     private Task? _stop;
     private IDisposable? _otlp;
 
@@ -100,6 +103,8 @@ public sealed class GatewayHost : IAsyncDisposable
         _logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
+        _resolver = new Resolver(options.Names, options.Time);
+        _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
         _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin));
@@ -137,10 +142,8 @@ public sealed class GatewayHost : IAsyncDisposable
     /// </summary>
     public async Task ApplyAsync(GatewayConfiguration configuration)
     {
-        _runtime.Apply(configuration);
+        await _discovery.ApplyAsync(configuration, _stopped.Token).ConfigureAwait(false);
         HostLog.Applied(_logger, configuration.Routes.Count, configuration.Backends.Count);
-        if (!await _runtime.ResolveAsync(_stopped.Token).ConfigureAwait(false))
-            HostLog.Unresolved(_logger, ResolveInterval);
     }
 
     /// <summary>
@@ -168,7 +171,8 @@ public sealed class GatewayHost : IAsyncDisposable
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
-        await _resolving.ConfigureAwait(false);
+        await _discovery.DisposeAsync().ConfigureAwait(false);
+        _resolver.Dispose();
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
@@ -200,9 +204,7 @@ public sealed class GatewayHost : IAsyncDisposable
         }
 
         _runtime.Listeners = bound;
-        if (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false))
-            HostLog.Unresolved(_logger, ResolveInterval);
-        _resolving = ResolveLaterAsync(_stopped.Token);
+        await _discovery.ApplyAsync(_configuration, cancel).ConfigureAwait(false);
 
         try
         {
@@ -292,22 +294,6 @@ public sealed class GatewayHost : IAsyncDisposable
         }
 
         return _configuration.Admin.Address;
-    }
-
-    private async Task ResolveLaterAsync(CancellationToken cancel)
-    {
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(ResolveInterval, _runtime.Time, cancel).ConfigureAwait(false);
-                _ = await _runtime.ResolveAsync(cancel).ConfigureAwait(false);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The gateway stops.
-        }
     }
 
     /// <summary>Called on loop threads, which do not log.</summary>

@@ -92,7 +92,9 @@ internal sealed class GatewayRuntime
             foreach (var options in configuration.Backends)
             {
                 var known = byName.GetValueOrDefault(options.Name);
-                var endpoints = options.Endpoints.Select(a => known?.Find(a) ?? NewEndpoint(a)).ToArray();
+                var endpoints = options.Dns is { } dns
+                    ? known?.Options.Dns is { } before && (before.Name, before.Port) == (dns.Name, dns.Port) ? known.Endpoints.ToArray() : []
+                    : options.Endpoints.Select(a => known?.Find(a) ?? NewEndpoint(a)).ToArray();
                 if (known is null)
                     _backendsById = [.. _backendsById, known = new BackendState(_backendsById.Length, options, endpoints)];
                 else
@@ -105,27 +107,13 @@ internal sealed class GatewayRuntime
         }
     }
 
-    /// <summary>Looks up the host names among the endpoints that have no address yet. True: none is left.</summary>
-    public async Task<bool> ResolveAsync(CancellationToken cancel)
+    /// <summary>
+    /// Makes these the endpoints of a backend with <c>dns</c>: all that its name stands for. Those that are missing take no new connections.
+    /// </summary>
+    public void Discover(BackendState backend, IReadOnlyList<EndpointAddress> addresses)
     {
-        var complete = true;
-        foreach (var endpoint in _backends.SelectMany(b => b.Endpoints.ToArray()).Where(e => e.Resolved is null))
-        {
-            try
-            {
-                var addresses = await Dns.GetHostAddressesAsync(endpoint.Address.Host, cancel).ConfigureAwait(false);
-                if (addresses.Length > 0)
-                    endpoint.Resolved = new ResolvedAddress(NativeAddress.From(new IPEndPoint(addresses[0], endpoint.Address.Port)));
-            }
-            catch (System.Net.Sockets.SocketException)
-            {
-                // Asked again later; meanwhile a dial fails at once and goes elsewhere.
-            }
-
-            complete &= endpoint.Resolved is not null;
-        }
-
-        return complete;
+        lock (_gate)
+            backend.Apply(backend.Options, [.. addresses.Select(a => backend.Find(a) ?? NewEndpoint(a))]);
     }
 
     private EndpointState NewEndpoint(EndpointAddress address)

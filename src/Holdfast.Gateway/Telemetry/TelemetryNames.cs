@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
@@ -19,6 +20,7 @@ internal static class TelemetryNames
     private static readonly string[] EndpointPhases = All<EndpointPhase>();
     private static readonly string[] EndpointHealths = All<EndpointHealth>();
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
+    private static readonly string[] LookupOutcomes = All<LookupOutcome>();
 
     public static string Of(EndReason value) => At(EndReasons, (int)value);
 
@@ -31,6 +33,8 @@ internal static class TelemetryNames
     public static string Of(EndpointHealth value) => At(EndpointHealths, (int)value);
 
     public static string Of(GatewayPhase value) => At(GatewayPhases, (int)value);
+
+    public static string Of(LookupOutcome value) => At(LookupOutcomes, (int)value);
 
     private static string At(string[] names, int value) => (uint)value < (uint)names.Length ? names[value] : "unknown";
 
