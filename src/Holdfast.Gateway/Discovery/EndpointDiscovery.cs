@@ -60,6 +60,8 @@ internal sealed class EndpointDiscovery : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // Whoever applies was cancelled by now; nobody applies from here on.
+        await _applying.WaitAsync(CancellationToken.None).ConfigureAwait(false);
         NameWatch[] watches;
         lock (_gate)
         {
@@ -68,7 +70,6 @@ internal sealed class EndpointDiscovery : IAsyncDisposable
         }
 
         await Task.WhenAll(watches.Select(w => w.DisposeAsync().AsTask())).ConfigureAwait(false);
-        _applying.Dispose();
     }
 
     /// <summary>Each backend's dns.name for itself, since intervals differ; each host among endpoints once.</summary>
@@ -133,7 +134,7 @@ internal sealed class EndpointDiscovery : IAsyncDisposable
                     followed.Watch.AskNow();
                 followed.IsInForce = true;
                 foreach (var backend in BackendsOf(key))
-                    Commit(key, followed, backend);
+                    Commit(key, followed, backend, isNews: true);
             }
 
             foreach (var backend in _runtime.Backends.Where(b => b.Options.Dns is null))
@@ -154,10 +155,10 @@ internal sealed class EndpointDiscovery : IAsyncDisposable
             if (!_followed.TryGetValue(key, out followed) || followed.Watch != watch)
                 return;
             (before, wasFailing) = (followed.LastGood.Addresses, followed.IsFailing);
-            followed.Take(answer, _runtime.Time.GetUtcNow());
+            var isNews = followed.Take(answer, _runtime.Time.GetUtcNow());
             foreach (var backend in BackendsOf(key))
             {
-                Commit(key, followed, backend);
+                Commit(key, followed, backend, isNews);
                 _onLookup(backend, answer.Outcome);
             }
         }
@@ -169,12 +170,13 @@ internal sealed class EndpointDiscovery : IAsyncDisposable
         ? _runtime.Backends.Where(b => b.Name == name && b.Options.Dns?.Name == key.Name)
         : _runtime.Backends.Where(b => b.Options.Dns is null && b.Options.Endpoints.Any(e => e.Ip is null && e.Host == key.Name));
 
-    private void Commit(Key key, Followed followed, BackendState backend)
+    /// <param name="isNews">The addresses, or the backend, are others than at the last call.</param>
+    private void Commit(Key key, Followed followed, BackendState backend, bool isNews)
     {
         var addresses = followed.LastGood.Addresses;
         if (backend.Options.Dns is { } dns)
         {
-            if (addresses.Count > 0)
+            if (isNews && addresses.Count > 0)
                 _runtime.Discover(backend, [.. addresses.Select(a => new EndpointAddress(a.ToString(), dns.Port))]);
             backend.Discovery = followed.Status(key.Name);
             return;
@@ -253,13 +255,15 @@ internal sealed class EndpointDiscovery : IAsyncDisposable
         /// <summary>A configuration in force names it.</summary>
         public bool IsInForce { get; set; }
 
-        public void Take(NameAnswer answer, DateTimeOffset now)
+        /// <summary>True: the addresses are others than before.</summary>
+        public bool Take(NameAnswer answer, DateTimeOffset now)
         {
             _last = answer;
-            if (LastGood.Take(answer))
+            if (answer.HasAddresses)
                 (_fullName, _timeToLive) = (answer.FullName, answer.TimeToLive);
             if (answer.Outcome == LookupOutcome.Good)
                 _lastGoodAt = now;
+            return LastGood.Take(answer);
         }
 
         public DiscoveryStatus Status(string name) => new(name, _fullName, since, _lastGoodAt, _last?.Outcome, LastGood.Addresses.Count, _timeToLive);

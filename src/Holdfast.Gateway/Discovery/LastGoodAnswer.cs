@@ -8,19 +8,22 @@ namespace Holdfast.Gateway.Discovery;
 /// </summary>
 internal sealed class LastGoodAnswer
 {
-    private IPAddress[] _v4 = [], _v6 = [];
+    private IPAddress[] _v4 = [], _v6 = [], _addresses = [];
 
     /// <summary>IPv4 first, each family in the order of its numbers, so that equal answers give equal lists. Never written again.</summary>
-    public IReadOnlyList<IPAddress> Addresses { get; private set; } = [];
+    public IReadOnlyList<IPAddress> Addresses => _addresses;
 
-    /// <summary>True: <see cref="Addresses"/> are what the answer says, as far as it says something. False: nothing was concluded.</summary>
+    /// <summary>True: <see cref="Addresses"/> are others than before.</summary>
     public bool Take(NameAnswer answer)
     {
         if (!answer.HasAddresses)
             return false;
         _v4 = Family(answer.V4, _v4);
         _v6 = Family(answer.V6, _v6);
-        Addresses = [.. _v4, .. _v6];
+        IPAddress[] addresses = [.. _v4, .. _v6];
+        if (addresses.AsSpan().SequenceEqual(_addresses))
+            return false;
+        _addresses = addresses;
         return true;
     }
 

@@ -67,6 +67,8 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly CancellationTokenSource _stopped = new();
     private readonly CancellationTokenSource _hurry = new();
     private readonly Lock _gate = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task _forgetting = Task.CompletedTask;
     private Task? _stop;
     private IDisposable? _otlp;
 
@@ -100,20 +102,23 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.Listen(new HandOffEndPoint(), static l => l.Protocols = HttpProtocols.Http1);
         });
         _app = builder.Build();
-        _logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
+        _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
         _resolver = new Resolver(options.Names, options.Time);
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
-        _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin));
+        _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin), () => _ = StopAsync(atOnce: false));
     }
 
     /// <summary>Where clients connect, by listener; ports are the real ones.</summary>
     public IReadOnlyList<IPEndPoint> Addresses => [.. _runtime.Listeners.Select(l => l.Address)];
 
     public IPEndPoint AdminAddress { get; private set; } = new(IPAddress.None, 0);
+
+    /// <summary>Completes when the gateway has stopped, whoever asked for it.</summary>
+    public Task Ended => _ended.Task;
 
     internal GatewayRuntime Runtime => _runtime;
 
@@ -171,12 +176,14 @@ public sealed class GatewayHost : IAsyncDisposable
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
+        await _forgetting.ConfigureAwait(false);
         await _discovery.DisposeAsync().ConfigureAwait(false);
         _resolver.Dispose();
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
+        _ended.TrySetResult();
     }
 
     private async Task StartAsync(GatewayHostOptions options, CancellationToken cancel)
@@ -205,6 +212,7 @@ public sealed class GatewayHost : IAsyncDisposable
 
         _runtime.Listeners = bound;
         await _discovery.ApplyAsync(_configuration, cancel).ConfigureAwait(false);
+        _forgetting = ForgetGoneAsync(_stopped.Token);
 
         try
         {
@@ -239,7 +247,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _runtime.Phase = GatewayPhase.Closing;
         HostLog.Closing(_logger, _runtime.Established);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20), _runtime.Time);
-        await CloseAtPaceAsync(timer).ConfigureAwait(false);
+        await DrainAsync(timer).ConfigureAwait(false);
         var deadline = _runtime.Clock.Milliseconds + CloseWait;
         do
         {
@@ -262,27 +270,21 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     /// <summary>Spreads the closes over shutdown.duration, so that clients do not all come back at once. Ends early when hurried.</summary>
-    private async Task CloseAtPaceAsync(PeriodicTimer timer)
+    private async Task DrainAsync(PeriodicTimer timer)
     {
-        var duration = _configuration.Shutdown.Duration.TotalMilliseconds;
         var start = _runtime.Clock.Milliseconds;
-        var atStart = _runtime.Loops.Select(static l => l.Established).ToArray();
-        var closed = new int[atStart.Length];
+        var plan = new DrainPlan(start, (int)_configuration.Shutdown.Duration.TotalMilliseconds, CloseCode.ServiceRestart);
         foreach (var loop in _runtime.Loops)
-            loop.Post(static l => l.StopListening());
-        for (double elapsed; (elapsed = _runtime.Clock.Milliseconds - start) < duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested;)
         {
-            for (var i = 0; i < atStart.Length; i++)
+            loop.Post(l =>
             {
-                var due = (int)(atStart[i] * elapsed / duration) - closed[i];
-                if (due <= 0)
-                    continue;
-                closed[i] += due;
-                _runtime.Loops[i].Post(l => l.CloseSome(due, EndReason.Shutdown, CloseCode.ServiceRestart, CloseCode.GoingAway));
-            }
-
-            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
+                l.StopListening();
+                l.Drain(endpointId: null, plan);
+            });
         }
+
+        while (_runtime.Clock.Milliseconds - start < plan.Duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested)
+            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
     private IPEndPoint AdminEndPoint()
@@ -294,6 +296,20 @@ public sealed class GatewayHost : IAsyncDisposable
         }
 
         return _configuration.Admin.Address;
+    }
+
+    private async Task ForgetGoneAsync(CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), _runtime.Time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel).ConfigureAwait(false))
+                _runtime.ForgetGone();
+        }
+        catch (OperationCanceledException)
+        {
+            // The gateway stops.
+        }
     }
 
     /// <summary>Called on loop threads, which do not log.</summary>
