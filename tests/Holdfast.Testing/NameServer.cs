@@ -22,6 +22,7 @@ public sealed class NameServer : IDisposable
     private readonly Socket _tcp;
     private readonly ConcurrentDictionary<(string Name, int Type), DnsBehaviour> _names = new();
     private readonly ConcurrentQueue<DnsQuestion> _questions = new();
+    private int _sent;
 
     public NameServer()
     {
@@ -43,6 +44,9 @@ public sealed class NameServer : IDisposable
 
     /// <summary>All that was asked so far, in order.</summary>
     public IReadOnlyList<DnsQuestion> Questions => [.. _questions];
+
+    /// <summary>Datagrams sent so far.</summary>
+    public int Sent => Volatile.Read(ref _sent);
 
     public int Asked(string name) => _questions.Count(q => q.Name == name);
 
@@ -136,7 +140,10 @@ public sealed class NameServer : IDisposable
             try
             {
                 foreach (var message in (await answer).Messages)
+                {
                     await _udp.SendToAsync(message, to);
+                    Interlocked.Increment(ref _sent);
+                }
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
