@@ -3,7 +3,7 @@ namespace Holdfast.Api.Configuration;
 /// <summary>Endpoints found by name: every A and AAAA address of a headless Service is one.</summary>
 public sealed record DnsOptions
 {
-    /// <summary>A DNS name in lower case; search domains of the system apply to names that are not fully qualified.</summary>
+    /// <summary>A DNS name in lower case. The system's search domains apply unless it ends in a dot.</summary>
     public required string Name { get; init; }
 
     /// <summary>Of every endpoint; 1 to 65535.</summary>

@@ -182,29 +182,6 @@ internal sealed class GatewayRuntime
         }
     }
 
-    /// <summary>Looks up the host names among the endpoints that have no address yet. True: none is left.</summary>
-    public async Task<bool> ResolveAsync(CancellationToken cancel)
-    {
-        var complete = true;
-        foreach (var endpoint in _backends.SelectMany(b => b.Endpoints.ToArray()).Where(e => e.Resolved is null))
-        {
-            try
-            {
-                var addresses = await Dns.GetHostAddressesAsync(endpoint.Address.Host, cancel).ConfigureAwait(false);
-                if (addresses.Length > 0)
-                    endpoint.Resolved = new ResolvedAddress(NativeAddress.From(new IPEndPoint(addresses[0], endpoint.Address.Port)));
-            }
-            catch (System.Net.Sockets.SocketException)
-            {
-                // Asked again later; meanwhile a dial fails at once and goes elsewhere.
-            }
-
-            complete &= endpoint.Resolved is not null;
-        }
-
-        return complete;
-    }
-
     /// <summary>Under the gate.</summary>
     private void Replace(BackendState backend, BackendOptions options, IReadOnlyList<EndpointAddress> addresses, DrainCause cause)
     {

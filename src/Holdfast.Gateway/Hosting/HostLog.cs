@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
 
-/// <summary>Messages of the gateway's life. Ids 1000 to 1099; 1008 is retired; next free: 1009.</summary>
+/// <summary>Messages of the gateway's life. Ids 1000 to 1019; next free: 1012; 1006 and 1008 are retired.</summary>
 internal static partial class HostLog
 {
     [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
@@ -22,9 +22,6 @@ internal static partial class HostLog
 
     [LoggerMessage(1005, LogLevel.Information, "Stopped")]
     public static partial void Stopped(ILogger logger);
-
-    [LoggerMessage(1006, LogLevel.Warning, "An endpoint's host name does not resolve; asking again every {Interval}")]
-    public static partial void Unresolved(ILogger logger, TimeSpan interval);
 
     [LoggerMessage(1007, LogLevel.Error, "A handshake was refused because of a bug; please report this")]
     public static partial void Bug(ILogger logger, Exception exception);

@@ -1,4 +1,5 @@
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Discovery;
 
 namespace Holdfast.Gateway.LoadBalancing;
 
@@ -9,6 +10,7 @@ namespace Holdfast.Gateway.LoadBalancing;
 internal sealed class BackendState
 {
     private volatile Snapshot _snapshot;
+    private volatile DiscoveryStatus? _discovery;
 
     public BackendState(int id, BackendOptions options, EndpointState[] endpoints)
     {
@@ -23,6 +25,13 @@ internal sealed class BackendState
     public int Id { get; }
 
     public BackendOptions Options => _snapshot.Options;
+
+    /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
+    public DiscoveryStatus? Discovery
+    {
+        get => _discovery;
+        set => _discovery = value;
+    }
 
     /// <summary>The current endpoints, draining ones included. The memory is never written again.</summary>
     public ReadOnlySpan<EndpointState> Endpoints => _snapshot.Endpoints;
