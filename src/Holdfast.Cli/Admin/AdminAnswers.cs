@@ -10,9 +10,16 @@ internal sealed record HealthAnswer(
     DateTimeOffset? StartedAt,
     long Connections,
     long UsableConnections,
+    ConfigurationAnswer? Configuration,
     MemoryAnswer? Memory,
     IReadOnlyList<ListenerAnswer>? Listeners,
     IReadOnlyList<BackendAnswer>? Backends);
+
+/// <param name="State"><c>in_force</c>, <c>rejected</c> or <c>needs_restart</c>.</param>
+/// <param name="NeedsRestart">Keys.</param>
+/// <param name="Faults">The first of them; none without the admin token, where there is one.</param>
+internal sealed record ConfigurationAnswer(
+    string? State, string? File, DateTimeOffset? AppliedAt, IReadOnlyList<string>? NeedsRestart, int FaultCount, IReadOnlyList<string>? Faults);
 
 /// <summary>Bytes.</summary>
 internal sealed record MemoryAnswer(long WorkingSet, long ManagedHeap);

@@ -12,12 +12,14 @@ internal static class StatusText
     public static IEnumerable<string> Of(HealthAnswer health, IReadOnlyList<BackendAnswer> backends, Uri address, DateTimeOffset now)
     {
         var up = health.StartedAt is { } since ? ", up " + Shown.Duration(now - since) : "";
-        yield return $"gateway      {Shown.Text(health.Phase)}, version {Shown.Text(health.Version)}{up}, admin API {address}";
+        yield return $"gateway        {Shown.Text(health.Phase)}, version {Shown.Text(health.Version)}{up}, admin API {address}";
         if (health.Listeners is { Count: > 0 } listeners)
-            yield return "listening    " + string.Join(", ", listeners.Select(l => $"{Shown.Text(l.Address)} ({Shown.Text(l.Name)})"));
-        yield return string.Create(CultureInfo.InvariantCulture, $"connections  {health.Connections:#,0} of {health.UsableConnections:#,0} that fit");
+            yield return "listening      " + string.Join(", ", listeners.Select(l => $"{Shown.Text(l.Address)} ({Shown.Text(l.Name)})"));
+        yield return string.Create(CultureInfo.InvariantCulture, $"connections    {health.Connections:#,0} of {health.UsableConnections:#,0} that fit");
         if (health.Memory is { } memory)
-            yield return $"memory       {Shown.Bytes(memory.WorkingSet)}, of it managed {Shown.Bytes(memory.ManagedHeap)}";
+            yield return $"memory         {Shown.Bytes(memory.WorkingSet)}, of it managed {Shown.Bytes(memory.ManagedHeap)}";
+        foreach (var line in health.Configuration is { } configuration ? Of(configuration, now) : [])
+            yield return line;
         foreach (var backend in backends)
         {
             var endpoints = backend.Endpoints ?? [];
@@ -42,6 +44,24 @@ internal static class StatusText
         foreach (var line in Shown.Columns(["reason", "side", "ends"], [2], reasons.Select(g => (IReadOnlyList<string>)
             [Shown.Text(g.Key.Reason), Shown.Text(g.Key.Side), g.Count().ToString(CultureInfo.InvariantCulture)])))
             yield return "  " + line;
+    }
+
+    private static IEnumerable<string> Of(ConfigurationAnswer configuration, DateTimeOffset now)
+    {
+        var file = configuration.File is { } path ? ", from " + Shown.Text(path) : "";
+        var ago = configuration.AppliedAt is { } at ? $" for {Shown.Duration(now - at)}" : "";
+        yield return "configuration  " + configuration.State switch
+        {
+            "in_force" => $"in force{ago}{file}",
+            "needs_restart" => $"in force{ago}{file}, but for {string.Join(", ", (configuration.NeedsRestart ?? []).Select(Shown.Text))}: those need a restart",
+            "rejected" => $"REJECTED for {Shown.Count(configuration.FaultCount, "fault")}{file}; what was applied last stays in force",
+            var other => Shown.Text(other) + file,
+        };
+        var faults = configuration.Faults ?? [];
+        foreach (var fault in faults)
+            yield return "  " + Shown.Text(fault);
+        if (faults.Count is > 0 and var shown && shown < configuration.FaultCount)
+            yield return string.Create(CultureInfo.InvariantCulture, $"  and {configuration.FaultCount - shown} more, in the gateway's log");
     }
 
     private static IReadOnlyList<string> Row(EndpointAnswer endpoint) =>

@@ -26,11 +26,25 @@ public sealed class OperateCommandTests
         var ran = await UntilAsync(["status", "--admin", gateway.Admin.ToString()], r => r.Output.Contains("downstream_eof", StringComparison.Ordinal));
 
         Assert.Equal((ExitCodes.Ok, ""), (ran.Code, ran.Error));
-        Assert.Matches($"^gateway      running, version [0-9.]+, up .+, admin API http://{gateway.Admin}/\n", ran.Output);
-        Assert.Contains($"listening    {gateway.Address} (web)\n", ran.Output, StringComparison.Ordinal);
-        Assert.Contains("connections  2 of ", ran.Output, StringComparison.Ordinal);
+        Assert.Matches($"^gateway        running, version [0-9.]+, up .+, admin API http://{gateway.Admin}/\n", ran.Output);
+        Assert.Contains($"listening      {gateway.Address} (web)\n", ran.Output, StringComparison.Ordinal);
+        Assert.Contains("connections    2 of ", ran.Output, StringComparison.Ordinal);
         Assert.Matches($"backend test: 1 connection, 1 endpoint\n  endpoint +phase +health +connections.*\n  127.0.0.1:{echo.Port} +ready +healthy +1\n", ran.Output);
         Assert.Matches("the last 1 end, in .*\n  reason +side +ends\n  downstream_eof +downstream +1\n", ran.Output);
+    }
+
+    [Fact]
+    public async Task Status_tells_a_configuration_that_is_not_in_force_with_its_faults()
+    {
+        await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup());
+        var admin = gateway.Admin.ToString();
+        var file = (string)JsonNode.Parse((await RunAsync("status", "--json", "--admin", admin)).Output)!["configuration"]!["file"]!;
+        Assert.Matches($"configuration  in force for .*, from {file}\n", (await RunAsync("status", "--admin", admin)).Output);
+
+        await File.WriteAllTextAsync(file, "listeners: 1\nroutes: 2\n");
+        var ran = await UntilAsync(["status", "--admin", admin], r => r.Output.Contains("REJECTED", StringComparison.Ordinal));
+        Assert.Equal(ExitCodes.Ok, ran.Code);
+        Assert.Matches($"configuration  REJECTED for 2 faults, from {file}; what was applied last stays in force\n  {file}:1:12: listeners: .*\n  {file}:2:9: routes: .*\n\nbackend ", ran.Output);
     }
 
     [Fact]
