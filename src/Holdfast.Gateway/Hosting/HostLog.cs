@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
 
-/// <summary>Messages of the gateway's life. Ids 1000 to 1019; next free: 1012; 1006 is no longer told.</summary>
+/// <summary>Messages of the gateway's life. Ids 1000 to 1019; next free: 1012; 1006 and 1008 are retired.</summary>
 internal static partial class HostLog
 {
     [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
@@ -34,7 +34,4 @@ internal static partial class HostLog
 
     [LoggerMessage(1011, LogLevel.Information, "{Endpoint} of {Backend} is gone")]
     public static partial void EndpointGone(ILogger logger, string backend, string endpoint);
-
-    [LoggerMessage(1008, LogLevel.Information, "Configuration applied: {Routes} routes, {Backends} backends")]
-    public static partial void Applied(ILogger logger, int routes, int backends);
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Handshakes;
@@ -20,6 +21,7 @@ internal static class TelemetryNames
     private static readonly string[] Outcomes = All<HandshakeOutcome>();
     private static readonly string[] EndpointPhases = All<EndpointPhase>();
     private static readonly string[] EndpointHealths = All<EndpointHealth>();
+    private static readonly string[] ConfigurationStates = All<ConfigurationState>();
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
     private static readonly string[] LookupOutcomes = All<LookupOutcome>();
     private static readonly string[] DrainCauses = All<DrainCause>();
@@ -33,6 +35,8 @@ internal static class TelemetryNames
     public static string Of(EndpointPhase value) => At(EndpointPhases, (int)value);
 
     public static string Of(EndpointHealth value) => At(EndpointHealths, (int)value);
+
+    public static string Of(ConfigurationState value) => At(ConfigurationStates, (int)value);
 
     public static string Of(GatewayPhase value) => At(GatewayPhases, (int)value);
 
