@@ -110,7 +110,8 @@ internal sealed class GatewayRuntime
     {
         lock (_gate)
         {
-            var byName = _backends.ToDictionary(b => b.Name, StringComparer.Ordinal);
+            // Those that left included: a name that returns goes on counting where it was.
+            var byName = _backendsById.ToDictionary(b => b.Name, StringComparer.Ordinal);
             var backends = new List<BackendState>();
             foreach (var options in configuration.Backends)
             {
