@@ -55,7 +55,7 @@ internal static class GatewayCommand
             context.Cancel = true;
             host.Reread();
         });
-        await await stopped.Task;
+        await await Task.WhenAny(stopped.Task.Unwrap(), host.Ended);     // The admin API may have asked for it.
         return ExitCodes.Ok;
 
         void Stop(PosixSignalContext context, bool atOnce)

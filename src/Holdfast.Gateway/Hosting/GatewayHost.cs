@@ -76,7 +76,9 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _applying = new(1);
     private volatile GatewayConfiguration _configuration;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _resolving = Task.CompletedTask;
+    private Task _forgetting = Task.CompletedTask;
     private Task? _stop;
     private IDisposable? _otlp;
 
@@ -114,20 +116,23 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.Listen(new HandOffEndPoint(), static l => l.Protocols = HttpProtocols.Http1);
         });
         _app = builder.Build();
-        _logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
+        _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
         if (options.File is { } file)
             _live = new LiveConfiguration(file, _runtime.Configuration, ApplyAsync, options.Time, _logger);
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
-        _app.MapAdmin(_runtime, _telemetry, _token);
+        _app.MapAdmin(_runtime, _telemetry, _token, () => _ = StopAsync(atOnce: false));
     }
 
     /// <summary>Where clients connect, by listener; ports are the real ones.</summary>
     public IReadOnlyList<IPEndPoint> Addresses => [.. _runtime.Listeners.Select(l => l.Address)];
 
     public IPEndPoint AdminAddress { get; private set; } = new(IPAddress.None, 0);
+
+    /// <summary>Completes when the gateway has stopped, whoever asked for it.</summary>
+    public Task Ended => _ended.Task;
 
     internal GatewayRuntime Runtime => _runtime;
 
@@ -168,6 +173,10 @@ public sealed class GatewayHost : IAsyncDisposable
             var needsRestart = ApplyAdmin(configuration.Admin);
             _configuration = configuration;
             await _listeners.CommitAsync(change).ConfigureAwait(false);
+            foreach (var listener in change.Opened)
+                HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
+            foreach (var listener in change.Removed)
+                HostLog.NotListening(_logger, listener.Options.Name, listener.Address.ToString());
             _runtime.Configuration.Apply(content, needsRestart, _runtime.Time.GetUtcNow());
             ConfigurationLog.Applied(_logger, configuration.Listeners.Count, configuration.Routes.Count, configuration.Backends.Count, content.Hash ?? "");
             if (needsRestart.Count > 0)
@@ -214,11 +223,12 @@ public sealed class GatewayHost : IAsyncDisposable
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
-        await _resolving.ConfigureAwait(false);
+        await Task.WhenAll(_resolving, _forgetting).ConfigureAwait(false);
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
+        _ended.TrySetResult();
     }
 
     private async Task StartAsync(GatewayHostOptions options, CancellationToken cancel)
@@ -241,6 +251,7 @@ public sealed class GatewayHost : IAsyncDisposable
         if (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false))
             HostLog.Unresolved(_logger, ResolveInterval);
         _resolving = ResolveLaterAsync(_stopped.Token);
+        _forgetting = ForgetGoneAsync(_stopped.Token);
 
         try
         {
@@ -276,7 +287,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _runtime.Phase = GatewayPhase.Closing;
         HostLog.Closing(_logger, _runtime.Established);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20), _runtime.Time);
-        await CloseAtPaceAsync(timer).ConfigureAwait(false);
+        await DrainAsync(timer).ConfigureAwait(false);
         var deadline = _runtime.Clock.Milliseconds + CloseWait;
         do
         {
@@ -299,27 +310,21 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     /// <summary>Spreads the closes over shutdown.duration, so that clients do not all come back at once. Ends early when hurried.</summary>
-    private async Task CloseAtPaceAsync(PeriodicTimer timer)
+    private async Task DrainAsync(PeriodicTimer timer)
     {
-        var duration = _configuration.Shutdown.Duration.TotalMilliseconds;
         var start = _runtime.Clock.Milliseconds;
-        var atStart = _runtime.Loops.Select(static l => l.Established).ToArray();
-        var closed = new int[atStart.Length];
+        var plan = new DrainPlan(start, (int)_configuration.Shutdown.Duration.TotalMilliseconds, CloseCode.ServiceRestart);
         foreach (var loop in _runtime.Loops)
-            loop.Post(static l => l.StopListening());
-        for (double elapsed; (elapsed = _runtime.Clock.Milliseconds - start) < duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested;)
         {
-            for (var i = 0; i < atStart.Length; i++)
+            loop.Post(l =>
             {
-                var due = (int)(atStart[i] * elapsed / duration) - closed[i];
-                if (due <= 0)
-                    continue;
-                closed[i] += due;
-                _runtime.Loops[i].Post(l => l.CloseSome(due, EndReason.Shutdown, CloseCode.ServiceRestart, CloseCode.GoingAway));
-            }
-
-            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
+                l.StopListening();
+                l.Drain(endpointId: null, plan);
+            });
         }
+
+        while (_runtime.Clock.Milliseconds - start < plan.Duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested)
+            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>The keys that wait for a restart.</summary>
@@ -369,6 +374,20 @@ public sealed class GatewayHost : IAsyncDisposable
         {
             if (!await _runtime.ResolveAsync(_stopped.Token).ConfigureAwait(false))
                 HostLog.Unresolved(_logger, ResolveInterval);
+        }
+        catch (OperationCanceledException)
+        {
+            // The gateway stops.
+        }
+    }
+
+    private async Task ForgetGoneAsync(CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), _runtime.Time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel).ConfigureAwait(false))
+                _runtime.ForgetGone();
         }
         catch (OperationCanceledException)
         {

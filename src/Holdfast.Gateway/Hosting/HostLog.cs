@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
 
-/// <summary>Messages of the gateway's life. Ids 1000 to 1099; 1008 is retired; next free: 1009.</summary>
+/// <summary>Messages of the gateway's life. Ids 1000 to 1099; 1008 is retired; next free: 1013.</summary>
 internal static partial class HostLog
 {
     [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
@@ -28,4 +28,16 @@ internal static partial class HostLog
 
     [LoggerMessage(1007, LogLevel.Error, "A handshake was refused because of a bug; please report this")]
     public static partial void Bug(ILogger logger, Exception exception);
+
+    [LoggerMessage(1009, LogLevel.Information, "Draining {Endpoint} of {Backend} ({Cause}): {Connections} connections")]
+    public static partial void EndpointDraining(ILogger logger, string backend, string endpoint, string cause, int connections);
+
+    [LoggerMessage(1010, LogLevel.Information, "{Endpoint} of {Backend} is back: {Connections} connections stay")]
+    public static partial void EndpointReturned(ILogger logger, string backend, string endpoint, int connections);
+
+    [LoggerMessage(1011, LogLevel.Information, "{Endpoint} of {Backend} is gone")]
+    public static partial void EndpointGone(ILogger logger, string backend, string endpoint);
+
+    [LoggerMessage(1012, LogLevel.Information, "No longer listening on {Listener} ({Address}); its connections stay")]
+    public static partial void NotListening(ILogger logger, string listener, string address);
 }

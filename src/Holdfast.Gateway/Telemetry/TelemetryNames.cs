@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Holdfast.Gateway.Configuration;
+using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
@@ -21,6 +22,7 @@ internal static class TelemetryNames
     private static readonly string[] EndpointHealths = All<EndpointHealth>();
     private static readonly string[] ConfigurationStates = All<ConfigurationState>();
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
+    private static readonly string[] DrainCauses = All<DrainCause>();
 
     public static string Of(EndReason value) => At(EndReasons, (int)value);
 
@@ -35,6 +37,8 @@ internal static class TelemetryNames
     public static string Of(ConfigurationState value) => At(ConfigurationStates, (int)value);
 
     public static string Of(GatewayPhase value) => At(GatewayPhases, (int)value);
+
+    public static string Of(DrainCause value) => At(DrainCauses, (int)value);
 
     private static string At(string[] names, int value) => (uint)value < (uint)names.Length ? names[value] : "unknown";
 

@@ -44,7 +44,7 @@ public sealed class GatewayMetricsTests : IDisposable
 
         _fixture.Apply("chat", "127.0.0.1:9001");
         Assert.Equal(("chat", 1d), Samples("holdfast_connections_opened").Select(s => (s["backend"], s.Value)).Single(s => s.Item1 == "chat"));
-        Assert.Equal(("127.0.0.1:9001", 1d), Samples("holdfast_connections").Select(s => (s["endpoint"], s.Value)).Single());
+        Assert.Equal(1, Samples("holdfast_connections").Single(s => s["endpoint"] == "127.0.0.1:9001").Value);
     }
 
     [Fact]
