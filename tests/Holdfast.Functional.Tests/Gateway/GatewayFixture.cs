@@ -26,12 +26,16 @@ internal sealed record GatewaySetup
 
     public string Admin { get; init; } = "127.0.0.1:0";
 
+    public string AdminMore { get; init; } = "";
+
     public string Shutdown { get; init; } = "delay: 0s, duration: 0s";
 
     /// <summary>Where names are looked up. Unless a test has a name server: nowhere, so that no test depends on the machine's.</summary>
     public ResolverSources Names { get; init; } = new() { ResolvConf = "/dev/null", Hosts = "/dev/null", Servers = [new IPEndPoint(IPAddress.Loopback, 1)] };
 
-    /// <summary>More routes and more backends, one flow map a line.</summary>
+    /// <summary>More listeners, routes and backends, one flow map a line.</summary>
+    public IReadOnlyList<string> Listeners { get; init; } = [];
+
     public IReadOnlyList<string> Routes { get; init; } = [];
 
     public IReadOnlyList<string> Backends { get; init; } = [];
@@ -40,7 +44,8 @@ internal sealed record GatewaySetup
     [
         "listeners:",
         $"  - {{name: web, address: \"{Address}\"{Then(Listener)}}}",
-        $"admin: {{address: \"{Admin}\"}}",
+        .. Listeners.Select(l => "  - {" + l + "}"),
+        $"admin: {{address: \"{Admin}\"{Then(AdminMore)}}}",
         "routes:",
         "  - {path: {prefix: /neighbour}, backend: neighbour}",
         .. Routes.Select(r => "  - {" + r + "}"),
