@@ -9,7 +9,7 @@ public sealed record DnsOptions
     /// <summary>Of every endpoint; 1 to 65535.</summary>
     public required int Port { get; init; }
 
-    /// <summary>Between two look-ups. Default 5 s: kube-dns and CoreDNS serve these records with a TTL of 5 s. At least 100 ms.</summary>
+    /// <summary>Between two look-ups. Default 5 s, CoreDNS' default TTL of such records; asked more often, caches would answer. At least 100 ms.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>

@@ -195,20 +195,24 @@ internal sealed class EndpointDiscovery : IAsyncDisposable
     /// </summary>
     private ResolvedAddress Choose(EndpointState endpoint, IReadOnlyList<IPAddress> addresses)
     {
+        var failures = endpoint.FailuresInARow;
         if (endpoint.Resolved is { } current)
         {
             var ip = current.Address.ToEndPoint().Address;
             for (var i = 0; i < addresses.Count; i++)
             {
-                if (addresses[i].Equals(ip))
-                    return endpoint.FailuresInARow == 0 || addresses.Count == 1 ? current : At(addresses[(i + 1) % addresses.Count]);
+                if (!addresses[i].Equals(ip))
+                    continue;
+                if (failures > current.Failures)
+                    return At(addresses[(i + 1) % addresses.Count]);
+                return failures == current.Failures ? current : At(ip);
             }
         }
 
         var ofFirstFamily = addresses.TakeWhile(a => a.AddressFamily == addresses[0].AddressFamily).Count();
         return At(addresses[_random.Next(ofFirstFamily)]);
 
-        ResolvedAddress At(IPAddress address) => new(NativeAddress.From(new IPEndPoint(address, endpoint.Address.Port)));
+        ResolvedAddress At(IPAddress address) => new(NativeAddress.From(new IPEndPoint(address, endpoint.Address.Port)), failures);
     }
 
     private void Tell(Key key, NameAnswer answer, IReadOnlyList<IPAddress> before, IReadOnlyList<IPAddress> after, bool wasFailing, TimeSpan interval)

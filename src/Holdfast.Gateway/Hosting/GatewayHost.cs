@@ -178,6 +178,10 @@ public sealed class GatewayHost : IAsyncDisposable
             var needsRestart = ApplyAdmin(configuration.Admin);
             _configuration = configuration;
             await _listeners.CommitAsync(change).ConfigureAwait(false);
+            foreach (var listener in change.Opened)
+                HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
+            foreach (var listener in change.Removed)
+                HostLog.NotListening(_logger, listener.Options.Name, listener.Address.ToString());
             _runtime.Configuration.Apply(content, needsRestart, _runtime.Time.GetUtcNow());
             ConfigurationLog.Applied(_logger, configuration.Listeners.Count, configuration.Routes.Count, configuration.Backends.Count, content.Hash ?? "");
             if (needsRestart.Count > 0)

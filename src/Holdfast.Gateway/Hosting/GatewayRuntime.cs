@@ -130,7 +130,8 @@ internal sealed class GatewayRuntime
             var backends = new List<BackendState>();
             foreach (var options in configuration.Backends)
             {
-                if (!known.Remove(options.Name, out var backend))
+                // A name that returns goes on counting where it was, however long ago.
+                if (!known.Remove(options.Name, out var backend) && (backend = Array.Find(_backendsById, b => b.Name == options.Name)) is null)
                     _backendsById = [.. _backendsById, backend = new BackendState(_backendsById.Length, options, [])];
                 var isSameName = options.Dns is { } dns && backend.Options.Dns is { } before && (dns.Name, dns.Port) == (before.Name, before.Port);
                 Replace(backend, options, isSameName ? [.. backend.Endpoints.ToArray().Select(e => e.Address)] : options.Endpoints, DrainCause.Removed);

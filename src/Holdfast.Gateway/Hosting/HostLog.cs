@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
 
-/// <summary>Messages of the gateway's life. Ids 1000 to 1019; next free: 1012; 1006 and 1008 are retired.</summary>
+/// <summary>Messages of the gateway's life. Ids 1000 to 1019; next free: 1013; 1006 and 1008 are retired.</summary>
 internal static partial class HostLog
 {
     [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
@@ -34,4 +34,7 @@ internal static partial class HostLog
 
     [LoggerMessage(1011, LogLevel.Information, "{Endpoint} of {Backend} is gone")]
     public static partial void EndpointGone(ILogger logger, string backend, string endpoint);
+
+    [LoggerMessage(1012, LogLevel.Information, "No longer listening on {Listener} ({Address}); its connections stay")]
+    public static partial void NotListening(ILogger logger, string listener, string address);
 }

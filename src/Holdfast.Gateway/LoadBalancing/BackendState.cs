@@ -4,7 +4,7 @@ using Holdfast.Gateway.Discovery;
 namespace Holdfast.Gateway.LoadBalancing;
 
 /// <summary>
-/// One backend for as long as its name is configured. Options, endpoints and policy form one snapshot that is swapped whole: a pick sees
+/// One backend, from the first time that its name is configured on. Options, endpoints and policy form one snapshot that is swapped whole: a pick sees
 /// either the old or the new one. Thread-safe; <see cref="Apply"/> is called by one thread at a time.
 /// </summary>
 internal sealed class BackendState

@@ -123,14 +123,13 @@ public sealed class ResolverTests : IDisposable
         _server.Serve("chat.test", NameServer.Garbage);
         WriteConf("options attempts:1");
         var lookup = LookUpAsync("chat.test.");
-        await Processes.UntilAsync(() => _server.Sent == 6 && _server.Questions.All(q => HasReadAll(((IPEndPoint)q.From).Port)), "the resolver had read the garbage");
+        await Processes.UntilAsync(() => _server.Sent == 6, "the garbage was sent");
+        // What comes later through the same poller shows that the garbage has been read.
+        using (var later = new Resolver(Sources(_server.Address), TimeProvider.System))
+            _ = await later.LookUpAsync("later.test.", null, TestContext.Current.CancellationToken);
         Assert.False(lookup.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(5.1));
         Assert.Equal(LookupOutcome.Malformed, (await lookup).Outcome);
-
-        // The receive queue of a UDP socket of this machine, as the kernel shows it.
-        static bool HasReadAll(int port) => File.ReadLines("/proc/net/udp").Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .Where(f => f[1].EndsWith($":{port:X4}", StringComparison.Ordinal)).All(f => f[4].EndsWith(":00000000", StringComparison.Ordinal));
     }
 
     [Fact]
