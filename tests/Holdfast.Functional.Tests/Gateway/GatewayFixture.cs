@@ -26,6 +26,7 @@ internal sealed record GatewaySetup
 
     public string Admin { get; init; } = "127.0.0.1:0";
 
+    /// <summary>More of the admin API: <c>token: …</c>.</summary>
     public string AdminMore { get; init; } = "";
 
     public string Shutdown { get; init; } = "delay: 0s, duration: 0s";
