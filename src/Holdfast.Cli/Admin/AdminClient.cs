@@ -85,7 +85,7 @@ internal sealed class AdminClient(HttpClient http, Uri address, string? token = 
         var said = "";
         try
         {
-            said = JsonSerializer.Deserialize(body, AdminJson.Default.ErrorAnswer)?.Error is { } error ? ": " + error : "";
+            said = JsonSerializer.Deserialize(body, AdminJson.Default.ErrorAnswer)?.Error is { } error ? ": " + Shown.Text(error) : "";
         }
         catch (JsonException)
         {

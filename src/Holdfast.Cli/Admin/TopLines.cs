@@ -33,7 +33,7 @@ internal sealed class TopLines(TextWriter output, TimeProvider time)
         var at = now.ToString("HH:mm:ss", CultureInfo.InvariantCulture);
         if (view.Fault is { } fault)
         {
-            yield return $"{at} {fault}";
+            yield return $"{at} {Shown.Text(fault)}";
             yield break;
         }
 

@@ -13,8 +13,8 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
     private const int SparkWidth = 40;
 
     // Columns of text below which something has to go.
-    private const int NarrowBelow = 118;
-    private const int VeryNarrowBelow = 96;
+    private const int NarrowBelow = 134;
+    private const int VeryNarrowBelow = 108;
 
     // Rows: the header, the table's frame and the footer; the ends; a crash's frame.
     private const int FixedHeight = 4 + 4 + 5;
@@ -119,7 +119,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
             ("life", (r, _) => LifeOf(r.Process.Snapshot), false),
             ("phase", (r, _) => Colored(endpoints.GetValueOrDefault(r.Address)?.Phase, "ready"), false),
             ("health", (r, _) => Colored(endpoints.GetValueOrDefault(r.Address)?.Health, "healthy"), false),
-            ("connections", (r, _) => Bar(endpoints.GetValueOrDefault(r.Address)?.Connections ?? 0, most, width < NarrowBelow ? BarWidth / 2 : BarWidth), false),
+            ("connections", (r, _) => Bar(endpoints.GetValueOrDefault(r.Address)?.Connections ?? 0, most, width < VeryNarrowBelow ? BarWidth / 4 : width < NarrowBelow ? BarWidth / 2 : BarWidth), false),
             ("in/s", (r, _) => Number(RatesOf(r).ToEndpoint), true),
             ("out/s", (r, _) => Number(RatesOf(r).ToClient), true),
             ("restarts", (r, _) => r.Process.Snapshot.Restarts is > 0 and var restarts ? Invariant($"[yellow]{restarts}[/]") : "[grey]0[/]", true),
@@ -165,7 +165,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
                 Safe(model.NameOf(end.Endpoint)),
                 Safe(end.Reason),
                 Safe(end.Side),
-                end.CloseCode is { } code ? Invariant($"{code}") : "[grey]-[/]",
+                end.CloseCode is > 0 and var code ? Invariant($"{code}") : "[grey]-[/]",
                 Shown.Duration(TimeSpan.FromMilliseconds(Math.Clamp(end.DurationMs, 0, 1e12))));
         }
 
