@@ -206,7 +206,7 @@ public sealed class GatewayHost : IAsyncDisposable
         {
             if (atOnce || _stop is not null)
                 _hurry.Cancel();
-            return _stop ??= StopCoreAsync();
+            return _stop ??= StopAndTellAsync();
         }
     }
 
@@ -232,7 +232,8 @@ public sealed class GatewayHost : IAsyncDisposable
         _telemetry.Dispose();
         _forwarder.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
-        _ended.TrySetResult();
+        if (_stop is null)
+            _ended.TrySetResult();
     }
 
     private async Task StartAsync(GatewayHostOptions options, CancellationToken cancel)
@@ -275,6 +276,21 @@ public sealed class GatewayHost : IAsyncDisposable
         HostLog.Admin(_logger, AdminAddress.ToString());
         HostLog.Capacity(_logger, _runtime.UsableConnections, descriptors, loops.Length);
         _live?.Start();
+    }
+
+    private async Task StopAndTellAsync()
+    {
+        try
+        {
+            await StopCoreAsync().ConfigureAwait(false);
+            _ended.TrySetResult();
+        }
+        catch (Exception e)
+        {
+            // Whoever waits for the end must hear of it, and so must whoever asked.
+            _ended.TrySetException(e);
+            throw;
+        }
     }
 
     private async Task StopCoreAsync()
