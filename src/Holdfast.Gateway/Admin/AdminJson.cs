@@ -14,10 +14,24 @@ internal sealed record HealthView(
     string StartedAt,
     int Connections,
     int UsableConnections,
+    ConfigurationView Configuration,
     MemoryView Memory,
     List<LoopView> Loops,
     List<ListenerView> Listeners,
     List<BackendHealthView> Backends);
+
+/// <param name="File">Null: from no file.</param>
+/// <param name="Hash">Of the content in force: the start of its SHA-256.</param>
+/// <param name="NeedsRestart">Keys.</param>
+/// <param name="Faults">The first of the rejected content; none for those without the admin token.</param>
+internal sealed record ConfigurationView(
+    string State,
+    string? File,
+    string Hash,
+    string AppliedAt,
+    IReadOnlyList<string> NeedsRestart,
+    int FaultCount,
+    IReadOnlyList<string> Faults);
 
 /// <summary>Bytes.</summary>
 internal sealed record MemoryView(long WorkingSet, long ManagedHeap);
@@ -27,7 +41,15 @@ internal sealed record LoopView(int Number, int Connections, long WakeUps, long 
 
 internal sealed record ListenerView(string Name, string Address);
 
-internal sealed record BackendHealthView(string Name, int Connections, List<EndpointHealthView> Endpoints);
+/// <param name="Discovery">Null: the endpoints are listed.</param>
+internal sealed record BackendHealthView(string Name, int Connections, DiscoveryView? Discovery, List<EndpointHealthView> Endpoints);
+
+/// <param name="FullName">With the search domain that it was found in; null before the first answer.</param>
+/// <param name="LastGoodAt">ISO 8601, UTC, milliseconds; null: never yet.</param>
+/// <param name="LastOutcome">Null: the first look-up is under way.</param>
+/// <param name="Addresses">Of the last good answer.</param>
+/// <param name="TimeToLive">Seconds, of that answer.</param>
+internal sealed record DiscoveryView(string Name, string? FullName, string? LastGoodAt, string? LastOutcome, int Addresses, int TimeToLive);
 
 internal sealed record EndpointHealthView(string Address, string Phase, string Health, int Connections);
 
@@ -46,7 +68,13 @@ internal sealed record EndpointView(
     long MessagesToClient,
     long BytesToEndpoint,
     long BytesToClient,
-    int FailuresInARow);
+    int FailuresInARow,
+    DrainView? Drain);
+
+/// <param name="Causes">Why it is drained; it returns when none is left.</param>
+/// <param name="StartsInMs">Until the first close; negative: so long ago.</param>
+/// <param name="EndsInMs">Until the last.</param>
+internal sealed record DrainView(IReadOnlyList<string> Causes, long StartsInMs, long EndsInMs);
 
 /// <param name="Next">For <c>after=</c>; null at the end.</param>
 internal sealed record ConnectionsView(List<ConnectionView> Connections, string? Next);
@@ -89,6 +117,7 @@ internal sealed record EndView(
 [JsonSerializable(typeof(ReadyView))]
 [JsonSerializable(typeof(HealthView))]
 [JsonSerializable(typeof(BackendsView))]
+[JsonSerializable(typeof(EndpointView))]
 [JsonSerializable(typeof(ConnectionsView))]
 [JsonSerializable(typeof(ConnectionView))]
 [JsonSerializable(typeof(ClosedView))]

@@ -3,8 +3,11 @@ using System.Net;
 using System.Security.Cryptography;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admin;
+using Holdfast.Gateway.Configuration;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
@@ -39,6 +42,12 @@ public sealed record GatewayHostOptions
     /// <summary>The clock of loops and load balancing; null: the machine's coarse one. Who sets it wakes the loops when it jumps.</summary>
     internal TimeProvider? LoopTime { get; init; }
 
+    /// <summary>The file that the configuration was read from, watched from the start on; null: it came from elsewhere.</summary>
+    public ConfigurationContent? File { get; init; }
+
+    /// <summary>Where names are looked up.</summary>
+    internal ResolverSources Names { get; init; } = new();
+
     /// <summary>Of the gateway's own messages, on standard error.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 }
@@ -52,26 +61,39 @@ public sealed class GatewayHost : IAsyncDisposable
     /// <summary>A pair's own bound for an end in order is 5 s; after that it is reset.</summary>
     private const int CloseWait = 6_000;
 
-    private static readonly TimeSpan ResolveInterval = TimeSpan.FromSeconds(5);
+    /// <summary>How long a stop waits for what it must not depend on.</summary>
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
 
-    private readonly GatewayConfiguration _configuration;
     private readonly GatewayRuntime _runtime;
+    private readonly ListenerSet _listeners;
+    private readonly AdminToken _token;
+    private readonly LiveConfiguration? _live;
+    private readonly IPEndPoint _adminAddress;
     private readonly WebApplication _app;
     private readonly HttpForwarder _forwarder;
     private readonly GatewayTelemetry _telemetry;
+    private readonly Resolver _resolver;
+    private readonly EndpointDiscovery _discovery;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopped = new();
     private readonly CancellationTokenSource _hurry = new();
     private readonly Lock _gate = new();
-    private Task _resolving = Task.CompletedTask;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly SemaphoreSlim _applying = new(1);
+    private volatile GatewayConfiguration _configuration;
+    private Task _forgetting = Task.CompletedTask;
     private Task? _stop;
     private IDisposable? _otlp;
 
     private GatewayHost(GatewayConfiguration configuration, GatewayHostOptions options)
     {
         _configuration = configuration;
+        _adminAddress = configuration.Admin.Address;
         _runtime = new GatewayRuntime(options.Time, new LoopClock(options.LoopTime));
         _runtime.Apply(configuration);
+        _runtime.Configuration.Start(null, default, options.Time.GetUtcNow());
+        _listeners = new ListenerSet(_runtime, DescriptorBudget.Cap(Sys.DescriptorLimit()));
+        _token = new AdminToken(configuration.Admin);
         _forwarder = new HttpForwarder(_runtime);
 
         // Empty: no settings file, variable or argument but our own decides anything here.
@@ -97,18 +119,25 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.Listen(new HandOffEndPoint(), static l => l.Protocols = HttpProtocols.Http1);
         });
         _app = builder.Build();
-        _logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
+        _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
+        if (options.File is { } file)
+            _live = new LiveConfiguration(file, _runtime.Configuration, ApplyAsync, options.Time, _logger);
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
+        _resolver = new Resolver(options.Names, options.Time);
+        _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
-        _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin));
+        _app.MapAdmin(_runtime, _telemetry, _token, () => _ = StopAsync(atOnce: false));
     }
 
     /// <summary>Where clients connect, by listener; ports are the real ones.</summary>
     public IReadOnlyList<IPEndPoint> Addresses => [.. _runtime.Listeners.Select(l => l.Address)];
 
     public IPEndPoint AdminAddress { get; private set; } = new(IPAddress.None, 0);
+
+    /// <summary>Completes when the gateway has stopped, whoever asked for it.</summary>
+    public Task Ended => _ended.Task;
 
     internal GatewayRuntime Runtime => _runtime;
 
@@ -132,16 +161,40 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Puts other routes, backends and endpoints in force for new connections; those that are open are not touched. Listeners and the
-    /// admin address stay as they were started.
+    /// Puts another configuration in force for what comes from now on; open connections are not touched. Any thread; calls take turns. Throws
+    /// <see cref="IOException"/>, having changed nothing, when a listener cannot be opened.
     /// </summary>
-    public async Task ApplyAsync(GatewayConfiguration configuration)
+    public Task ApplyAsync(GatewayConfiguration configuration) => ApplyAsync(configuration, default);
+
+    private async Task ApplyAsync(GatewayConfiguration configuration, ContentIdentity content)
     {
-        _runtime.Apply(configuration);
-        HostLog.Applied(_logger, configuration.Routes.Count, configuration.Backends.Count);
-        if (!await _runtime.ResolveAsync(_stopped.Token).ConfigureAwait(false))
-            HostLog.Unresolved(_logger, ResolveInterval);
+        await _applying.WaitAsync(_stopped.Token).ConfigureAwait(false);
+        try
+        {
+            if (_runtime.Phase is GatewayPhase.Closing or GatewayPhase.Stopped)
+                throw new OperationCanceledException("The gateway stops.");
+            var change = await _listeners.OpenAsync(configuration.Listeners, AdminAddress).ConfigureAwait(false);
+            await _discovery.ApplyAsync(configuration, _stopped.Token).ConfigureAwait(false);
+            var needsRestart = ApplyAdmin(configuration.Admin);
+            _configuration = configuration;
+            await _listeners.CommitAsync(change).ConfigureAwait(false);
+            foreach (var listener in change.Opened)
+                HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
+            foreach (var listener in change.Removed)
+                HostLog.NotListening(_logger, listener.Options.Name, listener.Address.ToString());
+            _runtime.Configuration.Apply(content, needsRestart, _runtime.Time.GetUtcNow());
+            ConfigurationLog.Applied(_logger, configuration.Listeners.Count, configuration.Routes.Count, configuration.Backends.Count, content.Hash ?? "");
+            if (needsRestart.Count > 0)
+                ConfigurationLog.NeedsRestart(_logger, string.Join(", ", needsRestart), AdminAddress.ToString());
+        }
+        finally
+        {
+            _applying.Release();
+        }
     }
+
+    /// <summary>Applies what the configuration file holds now, without waiting for it to settle; any thread. Does not wait for it.</summary>
+    public void Reread() => _live?.LookNow();
 
     /// <summary>
     /// Leaves in order: readiness fails at once, the gateway goes on accepting for shutdown.delay since balancers learn late, then
@@ -162,17 +215,24 @@ public sealed class GatewayHost : IAsyncDisposable
         if (_stopped.IsCancellationRequested)
             return;
         await _stopped.CancelAsync().ConfigureAwait(false);
+        // What applies a change posts to loops, and waits for them. Not for ever: it may be a file server that does not answer.
+        if (_live is not null)
+            await Task.WhenAny(_live.DisposeAsync().AsTask(), Task.Delay(StopPatience, _runtime.Time)).ConfigureAwait(false);
+        _ = await _applying.WaitAsync(StopPatience).ConfigureAwait(false);
         // The admin API posts to loops: it goes first.
         _runtime.Phase = GatewayPhase.Stopped;
-        using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(2), _runtime.Time))
+        using (var patience = new CancellationTokenSource(StopPatience, _runtime.Time))
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
-        await _resolving.ConfigureAwait(false);
+        await _forgetting.ConfigureAwait(false);
+        await _discovery.DisposeAsync().ConfigureAwait(false);
+        _resolver.Dispose();
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
+        _ended.TrySetResult();
     }
 
     private async Task StartAsync(GatewayHostOptions options, CancellationToken cancel)
@@ -191,18 +251,9 @@ public sealed class GatewayHost : IAsyncDisposable
         }
 
         _runtime.Loops = loops;
-        var bound = new List<BoundListener>();
-        foreach (var listener in _configuration.Listeners)
-        {
-            var fd = EventLoop.OpenListener(listener.Address, out var address);
-            loops[0].Listen(fd, bound.Count, loops.Length == 1 ? null : new LoopBalancer(loops).Distribute);
-            bound.Add(new BoundListener(listener, address));
-        }
-
-        _runtime.Listeners = bound;
-        if (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false))
-            HostLog.Unresolved(_logger, ResolveInterval);
-        _resolving = ResolveLaterAsync(_stopped.Token);
+        _listeners.Start(_configuration.Listeners);
+        await _discovery.ApplyAsync(_configuration, cancel).ConfigureAwait(false);
+        _forgetting = ForgetGoneAsync(_stopped.Token);
 
         try
         {
@@ -219,10 +270,11 @@ public sealed class GatewayHost : IAsyncDisposable
             loop.Start();
         _otlp = OtlpExport.Start(new ConfigurationBuilder().AddEnvironmentVariables().Build());
         _runtime.Phase = GatewayPhase.Running;
-        foreach (var listener in bound)
+        foreach (var listener in _runtime.Listeners)
             HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
         HostLog.Admin(_logger, AdminAddress.ToString());
         HostLog.Capacity(_logger, _runtime.UsableConnections, descriptors, loops.Length);
+        _live?.Start();
     }
 
     private async Task StopCoreAsync()
@@ -237,7 +289,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _runtime.Phase = GatewayPhase.Closing;
         HostLog.Closing(_logger, _runtime.Established);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20), _runtime.Time);
-        await CloseAtPaceAsync(timer).ConfigureAwait(false);
+        await DrainAsync(timer).ConfigureAwait(false);
         var deadline = _runtime.Clock.Milliseconds + CloseWait;
         do
         {
@@ -260,27 +312,35 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     /// <summary>Spreads the closes over shutdown.duration, so that clients do not all come back at once. Ends early when hurried.</summary>
-    private async Task CloseAtPaceAsync(PeriodicTimer timer)
+    private async Task DrainAsync(PeriodicTimer timer)
     {
-        var duration = _configuration.Shutdown.Duration.TotalMilliseconds;
         var start = _runtime.Clock.Milliseconds;
-        var atStart = _runtime.Loops.Select(static l => l.Established).ToArray();
-        var closed = new int[atStart.Length];
+        var plan = new DrainPlan(start, (int)_configuration.Shutdown.Duration.TotalMilliseconds, CloseCode.ServiceRestart);
         foreach (var loop in _runtime.Loops)
-            loop.Post(static l => l.StopListening());
-        for (double elapsed; (elapsed = _runtime.Clock.Milliseconds - start) < duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested;)
         {
-            for (var i = 0; i < atStart.Length; i++)
+            loop.Post(l =>
             {
-                var due = (int)(atStart[i] * elapsed / duration) - closed[i];
-                if (due <= 0)
-                    continue;
-                closed[i] += due;
-                _runtime.Loops[i].Post(l => l.CloseSome(due, EndReason.Shutdown, CloseCode.ServiceRestart, CloseCode.GoingAway));
-            }
-
-            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
+                l.StopListening();
+                l.Drain(endpointId: null, plan);
+            });
         }
+
+        while (_runtime.Clock.Milliseconds - start < plan.Duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested)
+            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>The keys that wait for a restart.</summary>
+    private List<string> ApplyAdmin(AdminOptions admin)
+    {
+        var needsRestart = new List<string>();
+        if (!admin.Address.Equals(_adminAddress))
+            needsRestart.Add("admin.address");
+        // On its way to loopback the API may do without a token, but it is not there yet.
+        if (admin is { Token: null, TokenFile: null } && _token.IsRequired && !IPAddress.IsLoopback(_adminAddress.Address))
+            needsRestart.Add("admin.token");
+        else
+            _token.Apply(admin);
+        return needsRestart;
     }
 
     private IPEndPoint AdminEndPoint()
@@ -294,15 +354,13 @@ public sealed class GatewayHost : IAsyncDisposable
         return _configuration.Admin.Address;
     }
 
-    private async Task ResolveLaterAsync(CancellationToken cancel)
+    private async Task ForgetGoneAsync(CancellationToken cancel)
     {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), _runtime.Time);
         try
         {
-            while (true)
-            {
-                await Task.Delay(ResolveInterval, _runtime.Time, cancel).ConfigureAwait(false);
-                _ = await _runtime.ResolveAsync(cancel).ConfigureAwait(false);
-            }
+            while (await timer.WaitForNextTickAsync(cancel).ConfigureAwait(false))
+                _runtime.ForgetGone();
         }
         catch (OperationCanceledException)
         {

@@ -1,10 +1,13 @@
 using System.Net;
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Holdfast.Gateway.Hosting;
 
@@ -17,16 +20,26 @@ internal sealed class GatewayRuntime
     private readonly Lock _gate = new();
     private volatile RouteTable _routes = RouteTable.Build([], _ => throw new InvalidOperationException());
     private volatile BackendState[] _backends = [];
+    private volatile BackendState[] _removed = [];
     private volatile EndpointState[] _endpointsById = [];
     private volatile BackendState[] _backendsById = [];
+    private volatile BoundListener[] _listenersById = [];
+    private volatile IReadOnlyList<BoundListener> _listeners = [];
     private int _admitted;
     private volatile GatewayPhase _phase = GatewayPhase.Starting;
 
-    public GatewayRuntime(TimeProvider time, LoopClock clock) => (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
+    public GatewayRuntime(TimeProvider time, LoopClock clock)
+    {
+        (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
+        Drains = new EndpointDrains(this);
+    }
 
     public TimeProvider Time { get; }
 
-    public EndpointDrains Drains { get; } = new();
+    /// <summary>For what is worth telling when endpoints come and go. Not for loops.</summary>
+    public ILogger Logger { get; set; } = NullLogger.Instance;
+
+    public EndpointDrains Drains { get; }
 
     /// <summary>The clock of loops and load balancing, in milliseconds.</summary>
     public LoopClock Clock { get; }
@@ -36,8 +49,14 @@ internal sealed class GatewayRuntime
     /// <summary>Set once, before the first connection.</summary>
     public IReadOnlyList<EventLoop> Loops { get; set; } = [];
 
-    /// <summary>Bound listeners by id, with the port the system chose where the configuration said 0.</summary>
-    public IReadOnlyList<BoundListener> Listeners { get; set; } = [];
+    /// <summary>Configured listeners, in the configuration's order, with the port the system chose where the configuration said 0.</summary>
+    public IReadOnlyList<BoundListener> Listeners
+    {
+        get => _listeners;
+        set => _listeners = value;
+    }
+
+    public ConfigurationStatus Configuration { get; } = new();
 
     /// <summary>Relayed connections that fit under the limit of open files.</summary>
     public int UsableConnections { get; set; }
@@ -53,10 +72,16 @@ internal sealed class GatewayRuntime
     /// <summary>Configured backends, in the configuration's order.</summary>
     public IReadOnlyList<BackendState> Backends => _backends;
 
+    /// <summary>Configured backends, then those that were removed and whose endpoints are still being drained.</summary>
+    public IReadOnlyList<BackendState> KnownBackends => [.. _backends, .. _removed];
+
     /// <summary>Also finds backends and endpoints that are no longer configured but still have connections.</summary>
     public BackendState BackendOf(int id) => _backendsById[id];
 
     public EndpointState EndpointOf(int id) => _endpointsById[id];
+
+    /// <summary>Also finds listeners that are no longer configured: their connections live on.</summary>
+    public BoundListener ListenerOf(int id) => _listenersById[id];
 
     public int Established => Loops.Sum(static l => l.Established);
 
@@ -68,7 +93,7 @@ internal sealed class GatewayRuntime
     {
         if (Interlocked.Increment(ref _admitted) <= UsableConnections)
         {
-            if (Listeners[listenerId].TryAdmit())
+            if (ListenerOf(listenerId).TryAdmit())
                 return true;
         }
 
@@ -78,54 +103,100 @@ internal sealed class GatewayRuntime
 
     public void Leave(int listenerId)
     {
-        Listeners[listenerId].Leave();
+        ListenerOf(listenerId).Leave();
         Interlocked.Decrement(ref _admitted);
     }
 
-    /// <summary>Puts a configuration's routes and backends in force.</summary>
+    /// <summary>Makes a listener known under an id of its own, before it accepts.</summary>
+    public BoundListener AddListener(ListenerOptions options, IPEndPoint address)
+    {
+        lock (_gate)
+        {
+            var listener = new BoundListener(_listenersById.Length, options, address);
+            _listenersById = [.. _listenersById, listener];
+            return listener;
+        }
+    }
+
+    /// <summary>
+    /// Puts a configuration's routes and backends in force. Endpoints that it no longer lists are drained; those of a backend that is
+    /// looked up stay until an answer says otherwise.
+    /// </summary>
     public void Apply(GatewayConfiguration configuration)
     {
         lock (_gate)
         {
-            var byName = _backends.ToDictionary(b => b.Name, StringComparer.Ordinal);
+            var known = KnownBackends.ToDictionary(b => b.Name, StringComparer.Ordinal);
             var backends = new List<BackendState>();
             foreach (var options in configuration.Backends)
             {
-                var known = byName.GetValueOrDefault(options.Name);
-                var endpoints = options.Endpoints.Select(a => known?.Find(a) ?? NewEndpoint(a)).ToArray();
-                if (known is null)
-                    _backendsById = [.. _backendsById, known = new BackendState(_backendsById.Length, options, endpoints)];
-                else
-                    known.Apply(options, endpoints);
-                backends.Add(known);
+                // A name that returns goes on counting where it was, however long ago.
+                if (!known.Remove(options.Name, out var backend) && (backend = Array.Find(_backendsById, b => b.Name == options.Name)) is null)
+                    _backendsById = [.. _backendsById, backend = new BackendState(_backendsById.Length, options, [])];
+                var isSameName = options.Dns is { } dns && backend.Options.Dns is { } before && (dns.Name, dns.Port) == (before.Name, before.Port);
+                Replace(backend, options, isSameName ? [.. backend.Endpoints.ToArray().Select(e => e.Address)] : options.Endpoints, DrainCause.Removed);
+                backends.Add(backend);
             }
 
-            _backends = [.. backends];
+            // Routes first: a handshake then finds either a backend with endpoints or no route to it.
             _routes = RouteTable.Build(configuration.Routes, name => backends.First(b => b.Name == name));
+            _backends = [.. backends];
+            _removed = [.. known.Values];
+            foreach (var removed in _removed)
+                Replace(removed, removed.Options, [], DrainCause.Removed);
         }
     }
 
-    /// <summary>Looks up the host names among the endpoints that have no address yet. True: none is left.</summary>
-    public async Task<bool> ResolveAsync(CancellationToken cancel)
+    /// <summary>
+    /// Puts the addresses of a good answer in force. A missing one takes no new connection from here on, and its open ones are drained after
+    /// <c>dns.grace</c> unless it returns. Nothing happens to a backend that is no longer configured.
+    /// </summary>
+    public void Discover(BackendState backend, IReadOnlyList<EndpointAddress> addresses)
     {
-        var complete = true;
-        foreach (var endpoint in _backends.SelectMany(b => b.Endpoints.ToArray()).Where(e => e.Resolved is null))
+        lock (_gate)
         {
-            try
-            {
-                var addresses = await Dns.GetHostAddressesAsync(endpoint.Address.Host, cancel).ConfigureAwait(false);
-                if (addresses.Length > 0)
-                    endpoint.Resolved = new ResolvedAddress(NativeAddress.From(new IPEndPoint(addresses[0], endpoint.Address.Port)));
-            }
-            catch (System.Net.Sockets.SocketException)
-            {
-                // Asked again later; meanwhile a dial fails at once and goes elsewhere.
-            }
-
-            complete &= endpoint.Resolved is not null;
+            if (backend.Options.Dns is not null && Array.IndexOf(_backends, backend) >= 0)
+                Replace(backend, backend.Options, [.. addresses.Distinct()], DrainCause.Missing);
         }
+    }
 
-        return complete;
+    /// <summary>Forgets endpoints that left and have no connection any more. Called now and then, by one thread.</summary>
+    public void ForgetGone()
+    {
+        lock (_gate)
+        {
+            foreach (var backend in KnownBackends)
+            {
+                var gone = Array.FindAll(backend.Leaving.ToArray(), static e => e.Connections == 0);
+                if (gone.Length == 0)
+                    continue;
+                backend.Apply(backend.Options, backend.Endpoints.ToArray(), [.. backend.Leaving.ToArray().Except(gone)]);
+                foreach (var endpoint in gone)
+                {
+                    endpoint.MarkGone();
+                    Drains.Forget(endpoint);
+                    HostLog.EndpointGone(Logger, backend.Name, endpoint.ToString());
+                }
+            }
+
+            _removed = Array.FindAll(_removed, static b => b.Leaving.Length > 0);
+        }
+    }
+
+    /// <summary>Under the gate.</summary>
+    private void Replace(BackendState backend, BackendOptions options, IReadOnlyList<EndpointAddress> addresses, DrainCause cause)
+    {
+        var before = backend.Endpoints.ToArray();
+        var endpoints = addresses.Select(a => backend.Find(a) ?? NewEndpoint(a)).ToArray();
+        var left = before.Except(endpoints).Where(static e => e.Phase != EndpointPhase.Gone).ToArray();
+        backend.Apply(options, endpoints, [.. backend.Leaving.ToArray().Except(endpoints), .. left]);
+        foreach (var endpoint in left)
+            Drains.Begin(backend, endpoint, cause);
+        foreach (var endpoint in endpoints)
+        {
+            Drains.Cancel(backend, endpoint, DrainCause.Missing);
+            Drains.Cancel(backend, endpoint, DrainCause.Removed);
+        }
     }
 
     private EndpointState NewEndpoint(EndpointAddress address)
@@ -140,11 +211,19 @@ internal sealed class GatewayRuntime
 }
 
 /// <summary>A listener, where it really listens, and how many connections and handshakes it has. Thread-safe.</summary>
-internal sealed class BoundListener(ListenerOptions options, IPEndPoint address)
+internal sealed class BoundListener(int id, ListenerOptions options, IPEndPoint address)
 {
+    private volatile ListenerOptions _options = options;
     private int _admitted;
 
-    public ListenerOptions Options { get; } = options;
+    /// <summary>Unique in this process, never reused: connections keep it for life.</summary>
+    public int Id { get; } = id;
+
+    public ListenerOptions Options
+    {
+        get => _options;
+        set => _options = value;
+    }
 
     public IPEndPoint Address { get; } = address;
 

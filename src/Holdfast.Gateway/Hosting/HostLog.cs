@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
 
-/// <summary>Messages of the gateway's life. Ids 1000 to 1099; next free: 1009.</summary>
+/// <summary>Messages of the gateway's life. Ids 1000 to 1019; next free: 1013; 1006 and 1008 are retired.</summary>
 internal static partial class HostLog
 {
     [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
@@ -23,12 +23,18 @@ internal static partial class HostLog
     [LoggerMessage(1005, LogLevel.Information, "Stopped")]
     public static partial void Stopped(ILogger logger);
 
-    [LoggerMessage(1006, LogLevel.Warning, "An endpoint's host name does not resolve; asking again every {Interval}")]
-    public static partial void Unresolved(ILogger logger, TimeSpan interval);
-
     [LoggerMessage(1007, LogLevel.Error, "A handshake was refused because of a bug; please report this")]
     public static partial void Bug(ILogger logger, Exception exception);
 
-    [LoggerMessage(1008, LogLevel.Information, "Configuration applied: {Routes} routes, {Backends} backends")]
-    public static partial void Applied(ILogger logger, int routes, int backends);
+    [LoggerMessage(1009, LogLevel.Information, "Draining {Endpoint} of {Backend} ({Cause}): {Connections} connections")]
+    public static partial void EndpointDraining(ILogger logger, string backend, string endpoint, string cause, int connections);
+
+    [LoggerMessage(1010, LogLevel.Information, "{Endpoint} of {Backend} is back: {Connections} connections stay")]
+    public static partial void EndpointReturned(ILogger logger, string backend, string endpoint, int connections);
+
+    [LoggerMessage(1011, LogLevel.Information, "{Endpoint} of {Backend} is gone")]
+    public static partial void EndpointGone(ILogger logger, string backend, string endpoint);
+
+    [LoggerMessage(1012, LogLevel.Information, "No longer listening on {Listener} ({Address}); its connections stay")]
+    public static partial void NotListening(ILogger logger, string listener, string address);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Pairs;
@@ -43,6 +44,8 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
         AccessLog.OnPairEnded(in end, backend, endpoint);
         Ends.OnPairEnded(in end, backend, endpoint);
     }
+
+    public void OnLookup(BackendState backend, LookupOutcome outcome) => _metrics.OnLookup(backend, outcome);
 
     public void Dispose()
     {

@@ -1,5 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Holdfast.Gateway.Configuration;
+using Holdfast.Gateway.Discovery;
+using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
@@ -18,7 +21,10 @@ internal static class TelemetryNames
     private static readonly string[] Outcomes = All<HandshakeOutcome>();
     private static readonly string[] EndpointPhases = All<EndpointPhase>();
     private static readonly string[] EndpointHealths = All<EndpointHealth>();
+    private static readonly string[] ConfigurationStates = All<ConfigurationState>();
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
+    private static readonly string[] LookupOutcomes = All<LookupOutcome>();
+    private static readonly string[] DrainCauses = All<DrainCause>();
 
     public static string Of(EndReason value) => At(EndReasons, (int)value);
 
@@ -30,7 +36,13 @@ internal static class TelemetryNames
 
     public static string Of(EndpointHealth value) => At(EndpointHealths, (int)value);
 
+    public static string Of(ConfigurationState value) => At(ConfigurationStates, (int)value);
+
     public static string Of(GatewayPhase value) => At(GatewayPhases, (int)value);
+
+    public static string Of(LookupOutcome value) => At(LookupOutcomes, (int)value);
+
+    public static string Of(DrainCause value) => At(DrainCauses, (int)value);
 
     private static string At(string[] names, int value) => (uint)value < (uint)names.Length ? names[value] : "unknown";
 

@@ -30,7 +30,6 @@ public sealed class EventLoop : IDisposable
     private long _wakeUps;
     private long _longestTurn;
     private int _load;
-    private int _closePosition;
 
     /// <param name="number">For the thread's name.</param>
     /// <param name="policy">Used on this loop's thread only.</param>
@@ -99,8 +98,19 @@ public sealed class EventLoop : IDisposable
     public void Listen(int fd, int listenerId, Action<int, NativeAddress, int>? distribute)
     {
         _distribute = distribute;
-        _acceptor.Add(fd, listenerId);
+        var result = _acceptor.Add(fd, listenerId);
+        if (result < 0)
+            throw new IOException("epoll refuses a listening socket: errno " + -result);
     }
+
+    /// <summary>
+    /// On the loop's thread: as <see cref="Listen"/>, while the loop runs; accepted connections go where those of the first listener go. False,
+    /// and the socket is closed, when the system has no room for it, or the loop has stopped listening.
+    /// </summary>
+    public bool TryListen(int fd, int listenerId) => _acceptor.Add(fd, listenerId) == 0;
+
+    /// <summary>On the loop's thread: accepts who waits in the backlog, and closes this listener's socket. False: there is none.</summary>
+    public bool StopListening(int listenerId) => _acceptor.Close(listenerId);
 
     public void Start() => _thread.Start();
 
@@ -125,7 +135,7 @@ public sealed class EventLoop : IDisposable
         Volatile.Write(ref _load, _core.Pairs.Count);
     }
 
-    /// <summary>On the loop's thread: stops listening.</summary>
+    /// <summary>On the loop's thread: stops listening, for good.</summary>
     public void StopListening() => _acceptor.CloseAll();
 
     /// <summary>On the loop's thread: ends the pair with this id. False: no such pair here.</summary>
@@ -157,20 +167,24 @@ public sealed class EventLoop : IDisposable
         }
     }
 
-    /// <summary>On the loop's thread: ends some relaying pairs in order, going on where the last call stopped; how many were found.</summary>
-    public int CloseSome(int most, EndReason reason, CloseCode downstream, CloseCode upstream)
+    /// <summary>
+    /// On the loop's thread: closes the pairs of an endpoint, or all, by a plan; a later plan for the same replaces it. The pairs are looked at in
+    /// pieces, so that a large table does not stop the loop.
+    /// </summary>
+    /// <param name="endpointId">Null: this gateway leaves, and every pair ends as <see cref="EndReason.Shutdown"/>.</param>
+    public void Drain(int? endpointId, DrainPlan plan)
     {
-        var found = 0;
-        for (var places = _core.Pairs.HighWater; places > 0 && found < most; places--)
-        {
-            _closePosition = _closePosition + 1 < _core.Pairs.HighWater ? _closePosition + 1 : 0;
-            if (_core.Pairs[_closePosition].State != PairState.Relaying)
-                continue;
-            _ = _relay.Close(_closePosition, reason, EndSide.Gateway, downstream, upstream);
-            found++;
-        }
+        _core.Drains.Begin(endpointId, plan, _core.Now);
+        var count = endpointId is { } id ? _core.TrafficOf(id).Open : _core.Established;
+        Schedule(endpointId, plan, 0, 0, count);
+    }
 
-        return found;
+    /// <summary>On the loop's thread: the endpoint stays, and so do its pairs that are not closed yet. A loop that leaves goes on.</summary>
+    public void CancelDrain(int endpointId)
+    {
+        _core.Drains.Cancel(endpointId);
+        if (_core.Drains.Reason != EndReason.Shutdown)
+            Unschedule(endpointId, 0);
     }
 
     /// <summary>
@@ -211,6 +225,39 @@ public sealed class EventLoop : IDisposable
 
         _core.Dispose();
         _wakeUp.Dispose();
+    }
+
+    private void Schedule(int? endpointId, DrainPlan plan, int from, int rank, int count)
+    {
+        if (!_core.Drains.IsCurrent(endpointId, plan))
+            return;
+        var end = Math.Min(_core.Pairs.HighWater, from + PlacesPerSnapshot);
+        for (var i = from; i < end; i++)
+        {
+            ref var pair = ref _core.Pairs[i];
+            if (pair.State != PairState.Relaying || (endpointId is { } id && pair.Settings.EndpointId != id))
+                continue;
+            _core.Drains.Schedule(ref pair, plan, rank++, count, _core.Random.NextDouble());
+            _relay.Rearm(i);
+        }
+
+        if (end < _core.Pairs.HighWater)
+            Post(loop => loop.Schedule(endpointId, plan, end, rank, count));
+    }
+
+    /// <summary>A plan that begins meanwhile goes over the places again, behind this.</summary>
+    private void Unschedule(int endpointId, int from)
+    {
+        var end = Math.Min(_core.Pairs.HighWater, from + PlacesPerSnapshot);
+        for (var i = from; i < end; i++)
+        {
+            ref var pair = ref _core.Pairs[i];
+            if (pair.State == PairState.Relaying && pair.Settings.EndpointId == endpointId)
+                pair.DrainAt = 0;
+        }
+
+        if (end < _core.Pairs.HighWater)
+            Post(loop => loop.Unschedule(endpointId, end));
     }
 
     private void Wake()

@@ -1,4 +1,6 @@
+using Holdfast.Cli.Admin;
 using Holdfast.Cli.Dev;
+using Holdfast.Functional.Tests.Admin;
 using Spectre.Console;
 
 namespace Holdfast.Functional.Tests.Dev;
@@ -23,6 +25,79 @@ public sealed class ScreenTests
     }
 
     [Theory]
+    [InlineData(134, true, true)]
+    [InlineData(108, false, true)]
+    [InlineData(80, false, false)]
+    public async Task An_old_replica_stands_beside_its_successor_with_its_life(int width, bool endpoint, bool health)
+    {
+        var time = new ManualTime();
+        var list = new ReplicaList();
+        using var stop = new CancellationTokenSource();
+        var running = new List<Task>();
+        for (var number = 9; number <= 10; number++)
+        {
+            var process = new SupervisedProcess(
+                $"replica-{number}", _ => new ScriptedChild(), new AlwaysReady(), new EndTimes(TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(30)), new RestartBackOff(new Random(1)), time, _ => { });
+            list.Add(new Replica(number, number - 9, 30000 + number, process));
+            running.Add(list.All[^1].RunAsync(stop.Token, CancellationToken.None));
+        }
+
+        await Processes.UntilAsync(() => list.All.All(r => r.Process.Snapshot.State == ProcessState.Ready), "both were ready");
+        list.All[0].Terminate();
+        await Processes.UntilAsync(() => list.All[0].Process.Snapshot.State == ProcessState.Terminating, "the end of the first had begun");
+        time.Advance(TimeSpan.FromSeconds(13.4));
+
+        var backends = AdminPollerTests.Backends(1234, 5678, "draining").Replace("5001", "30009", StringComparison.Ordinal);
+        var drawn = await DrawAsync(_ => { }, width: width, backends: backends, list: list, time: time);
+
+        var old = Line(drawn, "replica-9");
+        Assert.Contains("terminating 13 s", old, StringComparison.Ordinal);
+        Assert.Contains("draining", old, StringComparison.Ordinal);
+        Assert.Contains(" 1 ", old, StringComparison.Ordinal);
+        Assert.Contains(" ready ", Line(drawn, "replica-10"), StringComparison.Ordinal);
+        Assert.Equal(endpoint, drawn.Contains("127.0.0.1:30010", StringComparison.Ordinal));
+        Assert.Equal(health, drawn.Contains("health", StringComparison.Ordinal));
+        Assert.DoesNotContain('…', drawn);
+        Assert.All(drawn.Split('\n'), line => Assert.True(line.Length <= width, line));
+        await stop.CancelAsync();
+        await Task.WhenAll(running);
+    }
+
+    [Fact]
+    public async Task The_footer_offers_to_take_back_what_is_drained()
+    {
+        var list = new ReplicaList();
+        list.Add(new Replica(1, 0, 5001, Idle("replica-1")));
+        Assert.Contains("d drains", await DrawAsync(_ => { }, list: list), StringComparison.Ordinal);
+        list.Drained = list.All[0];
+        Assert.Contains("d takes back", await DrawAsync(_ => { }, list: list), StringComparison.Ordinal);
+        list.All[0].Terminate();
+        Assert.Contains("d drains", await DrawAsync(_ => { }, list: list), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Replicas_that_have_gone_keep_their_names()
+    {
+        var list = new ReplicaList();
+        for (var number = 1; number <= 250; number++)
+        {
+            list.Add(new Replica(number, 0, 20000 + number, Idle($"replica-{number}")));
+            if (number > 1)
+                list.Remove(list.All[0]);
+        }
+
+        Assert.Equal(["replica-250", "replica-249", "replica-50", null], ((int[])[250, 249, 50, 49]).Select(n => list.NameOf($"127.0.0.1:{20000 + n}")));
+    }
+
+    [Theory]
+    [InlineData("▁▁▁▁")]
+    [InlineData("▁▁▁█", 7.0)]
+    [InlineData("▁▂▅█", 0.0, 0.01, 4.0, 7.0)]
+    [InlineData("█▁▁▂", 900.0, 100.0, 0.0, -1.0, 7.0)]
+    public void A_spark_line_keeps_its_width_and_shows_everything_that_is_more_than_nothing(string expected, params double[] values) =>
+        Assert.Equal(expected, Sparkline.Of(values, 4));
+
+    [Theory]
     [InlineData(140, true, true)]
     [InlineData(110, false, true)]
     [InlineData(80, false, false)]
@@ -34,7 +109,7 @@ public sealed class ScreenTests
         Assert.Equal(endpoint, heading.Contains("endpoint", StringComparison.Ordinal));
         Assert.Equal(health, heading.Contains("health", StringComparison.Ordinal));
         Assert.DoesNotContain('…', drawn);
-        Assert.Contains("    3 ████████", Line(drawn, "█"), StringComparison.Ordinal);
+        Assert.Contains("    3 ████", Line(drawn, "█"), StringComparison.Ordinal);
         Assert.All(drawn.Split('\n'), line => Assert.True(line.Length <= width, line));
     }
 
@@ -119,10 +194,10 @@ public sealed class ScreenTests
         Assert.Equal(
             [
                 "1 replica of 'node server.js' behind http://127.0.0.1:8080/, admin API at http://127.0.0.1:9090/",
-                "keys: k kills the busiest replica, 1-9 kill that one, q quits",
+                "keys: r rolls all, + and - scale, d drains the busiest or takes it back, k kills the busiest, 1-9 kill that one, q quits",
                 "replica-1: ready after 0.3 s",
                 "[replica-1] listening on 5001",
-                "3 connections (replica-1 3), 0 messages/s to replicas, 0 to clients, 0 restarts",
+                "3 connections (replica-1 3), 0 new/s, 0 messages/s to replicas, 0 to clients, 0 restarts",
             ],
             output.Lines.All);
     }
@@ -138,25 +213,26 @@ public sealed class ScreenTests
 
     private static string Line(string drawn, string part) => drawn.Split('\n').Single(l => l.Contains(part, StringComparison.Ordinal));
 
-    private static async Task<string> DrawAsync(Action<TableScreen> happens, string ends = Ends, int width = 140, int height = 60)
+    private static async Task<string> DrawAsync(Action<TableScreen> happens, string ends = Ends, int width = 140, int height = 60, string? backends = null, ReplicaList? list = null, TimeProvider? time = null)
     {
         var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(output) });
         console.Profile.Width = width;
         console.Profile.Height = height;
-        var screen = new TableScreen(console, TimeProvider.System);
+        var screen = new TableScreen(console, time ?? TimeProvider.System);
         happens(screen);
-        console.Write(screen.Draw(await ModelAsync(ends)));
+        console.Write(screen.Draw(await ModelAsync(ends, backends, list)));
         return output.ToString();
     }
 
-    private static async Task<DevModel> ModelAsync(string ends, string? backends = null)
+    private static async Task<DevModel> ModelAsync(string ends, string? backends = null, ReplicaList? list = null)
     {
-        var admin = new AdminPoller(AdminPollerTests.Answering(() => backends ?? AdminPollerTests.Backends(1, 2), () => ends), new Uri("http://admin/"), TimeProvider.System);
+        var admin = AdminPollerTests.Poller(() => backends ?? AdminPollerTests.Backends(1, 2), () => ends);
         await admin.RefreshAsync(CancellationToken.None);
-        return new DevModel(new DevOptions("node server.js", 1, 8080, 9090, null), [new Replica(Idle("replica-1"), 5001)], Idle("gateway"), admin, HasKeys: true);
-
-        static SupervisedProcess Idle(string name) => new(
-            name, _ => throw new InvalidOperationException("never started"), new PortReadiness(1), new RestartBackOff(new Random(1)), TimeProvider.System, _ => { });
+        if (list is null)
+            (list = new ReplicaList()).Add(new Replica(1, 0, 5001, Idle("replica-1")));
+        return new DevModel(new DevOptions("node server.js", 1, 8080, 9090, null), "app", list, Idle("gateway"), admin, HasKeys: true);
     }
-}
+
+    private static SupervisedProcess Idle(string name) => new(
+        name, _ => throw new InvalidOperationException("never started"), new PortReadiness(1), EndTimes.Quick, new RestartBackOff(new Random(1)), TimeProvider.System, _ => { });}

@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json;
 using Holdfast.Api.Configuration;
 using Holdfast.Functional.Tests.Dev;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Testing;
 using Microsoft.Extensions.Logging;
@@ -25,9 +26,17 @@ internal sealed record GatewaySetup
 
     public string Admin { get; init; } = "127.0.0.1:0";
 
+    /// <summary>More of the admin API: <c>token: …</c>.</summary>
+    public string AdminMore { get; init; } = "";
+
     public string Shutdown { get; init; } = "delay: 0s, duration: 0s";
 
-    /// <summary>More routes and more backends, one flow map a line.</summary>
+    /// <summary>Where names are looked up. Unless a test has a name server: nowhere, so that no test depends on the machine's.</summary>
+    public ResolverSources Names { get; init; } = new() { ResolvConf = "/dev/null", Hosts = "/dev/null", Servers = [new IPEndPoint(IPAddress.Loopback, 1)] };
+
+    /// <summary>More listeners, routes and backends, one flow map a line.</summary>
+    public IReadOnlyList<string> Listeners { get; init; } = [];
+
     public IReadOnlyList<string> Routes { get; init; } = [];
 
     public IReadOnlyList<string> Backends { get; init; } = [];
@@ -36,7 +45,8 @@ internal sealed record GatewaySetup
     [
         "listeners:",
         $"  - {{name: web, address: \"{Address}\"{Then(Listener)}}}",
-        $"admin: {{address: \"{Admin}\"}}",
+        .. Listeners.Select(l => "  - {" + l + "}"),
+        $"admin: {{address: \"{Admin}\"{Then(AdminMore)}}}",
         "routes:",
         "  - {path: {prefix: /neighbour}, backend: neighbour}",
         .. Routes.Select(r => "  - {" + r + "}"),
@@ -85,6 +95,7 @@ internal sealed class GatewayFixture : IAsyncDisposable
                 Loops = manualTime ? 1 : loops,
                 AccessLog = fixture.Log,
                 LoopTime = fixture.Time,
+                Names = setup.Names,
                 LogLevel = LogLevel.Error,
             });
             fixture._neighbour = fixture.Connect();
@@ -144,6 +155,22 @@ internal sealed class GatewayFixture : IAsyncDisposable
         .Where(l => l.StartsWith(name + "{", StringComparison.Ordinal) || l.StartsWith(name + " ", StringComparison.Ordinal))
         .Where(l => labels.All(label => l.Contains(label, StringComparison.Ordinal)))
         .Sum(l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
+
+    /// <summary>A request to the admin API; its status.</summary>
+    public async Task<HttpStatusCode> SendAsync(HttpMethod method, string path)
+    {
+        using var request = new HttpRequestMessage(method, new Uri($"http://{Host.AdminAddress}{path}"));
+        using var answer = await _http.SendAsync(request);
+        return answer.StatusCode;
+    }
+
+    /// <summary>Another configuration, for the same listeners.</summary>
+    public Task ApplyAsync(GatewaySetup setup)
+    {
+        var read = ConfigurationReader.Read(setup.ToYaml(_echo.Port), "test.yaml");
+        Assert.True(read.Configuration is not null, string.Join('\n', read.Faults));
+        return Host.ApplyAsync(read.Configuration!);
+    }
 
     public async Task<int> ReadyAsync()
     {
@@ -221,6 +248,14 @@ internal sealed class AccessLines : Stream
             () => (found = All.Cast<JsonElement?>().FirstOrDefault(l => l!.Value.GetProperty("client").GetString()!.EndsWith(suffix, StringComparison.Ordinal))) is not null,
             "the access log had the client's line");
         return found!.Value;
+    }
+
+    /// <summary>The lines of the connections that ended for this reason, once there are so many.</summary>
+    public async Task<IReadOnlyList<JsonElement>> EndsAsync(string reason, int count)
+    {
+        List<JsonElement> Found() => [.. All.Where(l => l.TryGetProperty("reason", out var r) && r.GetString() == reason)];
+        await Processes.UntilAsync(() => Found().Count >= count, $"{count} connections ended as {reason}");
+        return Found();
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
