@@ -35,6 +35,9 @@ internal sealed record BackendsView(List<BackendView> Backends);
 
 internal sealed record BackendView(string Name, string Policy, List<EndpointView> Endpoints);
 
+/// <param name="UnhealthyReason">Null: it is healthy.</param>
+/// <param name="EjectedForMs">Until a handshake may try it; 0: it is not ejected, or half-open.</param>
+/// <param name="CheckFailure">Why its last active check failed; null: it passed, or none was made.</param>
 internal sealed record EndpointView(
     string Address,
     string Phase,
@@ -46,7 +49,10 @@ internal sealed record EndpointView(
     long MessagesToClient,
     long BytesToEndpoint,
     long BytesToClient,
-    int FailuresInARow);
+    int FailuresInARow,
+    string? UnhealthyReason,
+    long EjectedForMs,
+    string? CheckFailure);
 
 /// <param name="Next">For <c>after=</c>; null at the end.</param>
 internal sealed record ConnectionsView(List<ConnectionView> Connections, string? Next);

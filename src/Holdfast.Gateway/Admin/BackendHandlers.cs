@@ -1,3 +1,4 @@
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
@@ -25,6 +26,7 @@ internal sealed class BackendHandlers(GatewayRuntime runtime, EndpointDirectory 
     private EndpointView ViewOf(EndpointState endpoint)
     {
         var traffic = directory.TrafficOf(endpoint.Id);
+        var now = runtime.Clock.Milliseconds;
         return new EndpointView(
             endpoint.Address.ToString(),
             TelemetryNames.Of(endpoint.Phase),
@@ -36,7 +38,10 @@ internal sealed class BackendHandlers(GatewayRuntime runtime, EndpointDirectory 
             traffic.MessagesToClient,
             traffic.BytesToEndpoint,
             traffic.BytesToClient,
-            endpoint.FailuresInARow);
+            endpoint.FailuresInARow,
+            UnhealthyReasons.Of(endpoint, now) is { } reason ? TelemetryNames.Of(reason) : null,
+            UnhealthyReasons.EjectedForMs(endpoint, now),
+            endpoint.CheckFailure);
     }
 
     /// <summary>As the configuration spells it.</summary>

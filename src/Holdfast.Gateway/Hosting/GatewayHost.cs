@@ -5,6 +5,7 @@ using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admin;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
@@ -59,6 +60,7 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly HttpForwarder _forwarder;
     private readonly GatewayTelemetry _telemetry;
+    private readonly HealthMonitor _health;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopped = new();
     private readonly CancellationTokenSource _hurry = new();
@@ -97,9 +99,10 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.Listen(new HandOffEndPoint(), static l => l.Protocols = HttpProtocols.Http1);
         });
         _app = builder.Build();
-        _logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
+        _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
+        _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
         _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin));
@@ -168,6 +171,7 @@ public sealed class GatewayHost : IAsyncDisposable
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
+        await _health.DisposeAsync().ConfigureAwait(false);
         await _resolving.ConfigureAwait(false);
         _otlp?.Dispose();
         _telemetry.Dispose();
@@ -203,6 +207,7 @@ public sealed class GatewayHost : IAsyncDisposable
         if (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false))
             HostLog.Unresolved(_logger, ResolveInterval);
         _resolving = ResolveLaterAsync(_stopped.Token);
+        _health.Start();
 
         try
         {

@@ -1,10 +1,13 @@
 using System.Net;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Draining;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Holdfast.Gateway.Hosting;
 
@@ -22,11 +25,23 @@ internal sealed class GatewayRuntime
     private int _admitted;
     private volatile GatewayPhase _phase = GatewayPhase.Starting;
 
-    public GatewayRuntime(TimeProvider time, LoopClock clock) => (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
+    private readonly HealthEvents _healthEvents;
+
+    public GatewayRuntime(TimeProvider time, LoopClock clock)
+    {
+        (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
+        _healthEvents = new HealthEvents(() => Logger);
+    }
 
     public TimeProvider Time { get; }
 
+    /// <summary>For what is worth telling when endpoints come and go. Not for loops.</summary>
+    public ILogger Logger { get; set; } = NullLogger.Instance;
+
     public EndpointDrains Drains { get; } = new();
+
+    /// <summary>Called after every change of backends or endpoints, by the thread that changed them, under its lock: must not wait.</summary>
+    public Action? Changed { get; set; }
 
     /// <summary>The clock of loops and load balancing, in milliseconds.</summary>
     public LoopClock Clock { get; }
@@ -92,9 +107,9 @@ internal sealed class GatewayRuntime
             foreach (var options in configuration.Backends)
             {
                 var known = byName.GetValueOrDefault(options.Name);
-                var endpoints = options.Endpoints.Select(a => known?.Find(a) ?? NewEndpoint(a)).ToArray();
+                var endpoints = options.Endpoints.Select(a => known?.Find(a) ?? NewEndpoint(a, options)).ToArray();
                 if (known is null)
-                    _backendsById = [.. _backendsById, known = new BackendState(_backendsById.Length, options, endpoints)];
+                    _backendsById = [.. _backendsById, known = new BackendState(_backendsById.Length, options, endpoints, _healthEvents)];
                 else
                     known.Apply(options, endpoints);
                 backends.Add(known);
@@ -102,6 +117,7 @@ internal sealed class GatewayRuntime
 
             _backends = [.. backends];
             _routes = RouteTable.Build(configuration.Routes, name => backends.First(b => b.Name == name));
+            Changed?.Invoke();
         }
     }
 
@@ -128,13 +144,15 @@ internal sealed class GatewayRuntime
         return complete;
     }
 
-    private EndpointState NewEndpoint(EndpointAddress address)
+    private EndpointState NewEndpoint(EndpointAddress address, BackendOptions options)
     {
         var endpoint = new EndpointState(_endpointsById.Length, address);
         if (address.Ip is { } ip)
             endpoint.Resolved = new ResolvedAddress(NativeAddress.From(new IPEndPoint(ip, address.Port)));
         _endpointsById = [.. _endpointsById, endpoint];
-        endpoint.MarkReady(Clock.Milliseconds);
+        // Where endpoints are checked, the first good check does it.
+        if (options.Health.Check is null)
+            endpoint.MarkReady(Clock.Milliseconds);
         return endpoint;
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Pairs;
@@ -18,6 +19,8 @@ internal static class TelemetryNames
     private static readonly string[] Outcomes = All<HandshakeOutcome>();
     private static readonly string[] EndpointPhases = All<EndpointPhase>();
     private static readonly string[] EndpointHealths = All<EndpointHealth>();
+    private static readonly string[] UnhealthyReasons = All<UnhealthyReason>();
+    private static readonly string[] CheckOutcomes = All<CheckOutcome>();
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
 
     public static string Of(EndReason value) => At(EndReasons, (int)value);
@@ -29,6 +32,10 @@ internal static class TelemetryNames
     public static string Of(EndpointPhase value) => At(EndpointPhases, (int)value);
 
     public static string Of(EndpointHealth value) => At(EndpointHealths, (int)value);
+
+    public static string Of(UnhealthyReason value) => At(UnhealthyReasons, (int)value);
+
+    public static string Of(CheckOutcome value) => At(CheckOutcomes, (int)value);
 
     public static string Of(GatewayPhase value) => At(GatewayPhases, (int)value);
 
