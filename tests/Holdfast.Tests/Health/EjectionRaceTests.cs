@@ -102,36 +102,6 @@ public sealed class EjectionRaceTests
     }
 
     [Fact]
-    public void A_trial_that_is_due_is_given_to_exactly_one_of_many()
-    {
-        const int Rounds = 2_000;
-        var fixture = new EjectionFixture(2, new EjectOptions { AfterFailures = 1, For = TimeSpan.FromSeconds(1) });
-        var won = new int[Rounds];
-        using var start = new Barrier(Threads, b =>
-        {
-            var bad = fixture.All[0];
-            fixture.Ejections.Upgraded(bad, fixture.Now);
-            fixture.Fail(bad);
-            fixture.Now = bad.Ejection.Until;
-        });
-        Racers.Run(Threads, n =>
-        {
-            var random = new Random(n);
-            for (var round = 0; round < Rounds; round++)
-            {
-                start.SignalAndWait();
-                var endpoint = fixture.Backend.Pick(random, fixture.Now, [], isHandshake: true, out var trial);
-                if (trial != 0)
-                    Interlocked.Increment(ref won[round]);
-                if ((endpoint!.Id == 0) != (trial != 0))
-                    throw new InvalidOperationException("the ejected endpoint was picked without a trial");
-                start.SignalAndWait();
-            }
-        });
-        Assert.All(won, w => Assert.Equal(1, w));
-    }
-
-    [Fact]
     public void Whatever_races_with_changes_of_options_and_endpoints_the_books_balance_in_the_end()
     {
         var all = new EjectionFixture(6, policy: LoadBalancingPolicy.Random);
