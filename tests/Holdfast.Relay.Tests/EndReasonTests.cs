@@ -28,6 +28,7 @@ public sealed class EndReasonTests
         [EndReason.IdleTimeout] = (typeof(KeepAliveTests), nameof(KeepAliveTests.An_idle_pair_is_closed_and_our_own_pings_are_no_activity)),
         [EndReason.AdminClose] = (typeof(CloseTests), nameof(CloseTests.An_admin_close_in_the_middle_of_a_frame_waits_for_its_end)),
         [EndReason.Shutdown] = (typeof(CloseTests), nameof(CloseTests.Shutdown_closes_every_pair_and_every_handshake)),
+        [EndReason.Drained] = (typeof(DrainTests), nameof(DrainTests.Closes_are_spread_evenly_and_say_when_to_come_back)),
         [EndReason.SpillOverflow] = (typeof(BackpressureTests), nameof(BackpressureTests.More_than_the_cap_at_once_ends_the_pair)),
     };
 

@@ -53,7 +53,7 @@ internal static class GatewayCommand
             context.Cancel = true;
             _ = Task.Run(() => ApplyAsync(host, file), CancellationToken.None);
         });
-        await await stopped.Task;
+        await await Task.WhenAny(stopped.Task.Unwrap(), host.Ended);     // The admin API may have asked for it.
         return ExitCodes.Ok;
 
         void Stop(PosixSignalContext context, bool atOnce)

@@ -52,7 +52,13 @@ internal sealed record EndpointView(
     int FailuresInARow,
     string? UnhealthyReason,
     long EjectedForMs,
-    string? CheckFailure);
+    string? CheckFailure,
+    DrainView? Drain);
+
+/// <param name="Causes">Why it is drained; it returns when none is left.</param>
+/// <param name="StartsInMs">Until the first close; negative: so long ago.</param>
+/// <param name="EndsInMs">Until the last.</param>
+internal sealed record DrainView(IReadOnlyList<string> Causes, long StartsInMs, long EndsInMs);
 
 /// <param name="Next">For <c>after=</c>; null at the end.</param>
 internal sealed record ConnectionsView(List<ConnectionView> Connections, string? Next);
@@ -95,6 +101,7 @@ internal sealed record EndView(
 [JsonSerializable(typeof(ReadyView))]
 [JsonSerializable(typeof(HealthView))]
 [JsonSerializable(typeof(BackendsView))]
+[JsonSerializable(typeof(EndpointView))]
 [JsonSerializable(typeof(ConnectionsView))]
 [JsonSerializable(typeof(ConnectionView))]
 [JsonSerializable(typeof(ClosedView))]

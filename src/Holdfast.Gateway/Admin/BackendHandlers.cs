@@ -1,26 +1,57 @@
+using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 
 namespace Holdfast.Gateway.Admin;
 
-/// <summary>/v1/backends.</summary>
+/// <summary>/v1/backends, and the drains of their endpoints.</summary>
 internal sealed class BackendHandlers(GatewayRuntime runtime, EndpointDirectory directory)
 {
     public Task ListAsync(HttpContext context)
     {
-        var backends = new List<BackendView>(runtime.Backends.Count);
-        foreach (var backend in runtime.Backends)
+        var known = runtime.KnownBackends;
+        var backends = new List<BackendView>(known.Count);
+        foreach (var backend in known)
         {
-            var endpoints = new List<EndpointView>(backend.Endpoints.Length);
+            var endpoints = new List<EndpointView>(backend.Endpoints.Length + backend.Leaving.Length);
             foreach (var endpoint in backend.Endpoints)
+                endpoints.Add(ViewOf(endpoint));
+            foreach (var endpoint in backend.Leaving)
                 endpoints.Add(ViewOf(endpoint));
             backends.Add(new BackendView(backend.Name, PolicyName(backend), endpoints));
         }
 
         return context.WriteAsync(StatusCodes.Status200OK, new BackendsView(backends), AdminJson.Default.BackendsView);
+    }
+
+    /// <summary>POST begins a drain, or begins it anew; DELETE cancels it, and other causes stay.</summary>
+    public Task DrainAsync(HttpContext context)
+    {
+        var (name, address) = ((string)context.GetRouteValue("backend")!, (string)context.GetRouteValue("endpoint")!);
+        if (runtime.KnownBackends.FirstOrDefault(b => b.Name == name) is not { } backend)
+            return context.FailAsync(StatusCodes.Status404NotFound, "there is no backend of this name; GET /v1/backends lists them");
+        if (Find(backend, address) is not { } endpoint)
+            return context.FailAsync(StatusCodes.Status404NotFound, "the backend has no endpoint of this address (host:port); GET /v1/backends lists them");
+        if (HttpMethods.IsPost(context.Request.Method))
+            _ = runtime.Drains.Begin(backend, endpoint, DrainCause.Admin);
+        else
+            runtime.Drains.Cancel(backend, endpoint, DrainCause.Admin);
+        return context.WriteAsync(StatusCodes.Status200OK, ViewOf(endpoint), AdminJson.Default.EndpointView);
+    }
+
+    private static EndpointState? Find(BackendState backend, string address)
+    {
+        foreach (var endpoint in (ReadOnlySpan<EndpointState>)[.. backend.Endpoints, .. backend.Leaving])
+        {
+            if (string.Equals(endpoint.ToString(), address, StringComparison.OrdinalIgnoreCase))
+                return endpoint;
+        }
+
+        return null;
     }
 
     private EndpointView ViewOf(EndpointState endpoint)
@@ -41,7 +72,8 @@ internal sealed class BackendHandlers(GatewayRuntime runtime, EndpointDirectory 
             endpoint.FailuresInARow,
             UnhealthyReasons.Of(endpoint, now) is { } reason ? TelemetryNames.Of(reason) : null,
             UnhealthyReasons.EjectedForMs(endpoint, now),
-            endpoint.CheckFailure);
+            endpoint.CheckFailure,
+            runtime.Drains.Find(endpoint) is var (causes, starts, ends) ? new DrainView([.. causes.Select(TelemetryNames.Of)], starts, ends) : null);
     }
 
     /// <summary>As the configuration spells it.</summary>

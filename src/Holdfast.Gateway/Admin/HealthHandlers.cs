@@ -49,12 +49,13 @@ internal sealed class HealthHandlers(GatewayRuntime runtime)
 
     private List<BackendHealthView> Backends()
     {
-        var backends = new List<BackendHealthView>(runtime.Backends.Count);
-        foreach (var backend in runtime.Backends)
+        var known = runtime.KnownBackends;
+        var backends = new List<BackendHealthView>(known.Count);
+        foreach (var backend in known)
         {
             var sum = 0;
-            var endpoints = new List<EndpointHealthView>(backend.Endpoints.Length);
-            foreach (var endpoint in backend.Endpoints)
+            var endpoints = new List<EndpointHealthView>(backend.Endpoints.Length + backend.Leaving.Length);
+            foreach (var endpoint in (ReadOnlySpan<EndpointState>)[.. backend.Endpoints, .. backend.Leaving])
             {
                 var connections = EndpointDirectory.Relayed(endpoint);
                 sum += connections;

@@ -109,7 +109,7 @@ internal sealed class HealthMonitor(GatewayRuntime runtime, Action<BackendState,
             {
                 if (backend.Options.Health.Check is not { } check)
                     continue;
-                foreach (var endpoint in backend.Endpoints)
+                foreach (var endpoint in Asked(backend))
                 {
                     wanted.Add(endpoint.Id);
                     if (_byEndpoint.TryGetValue(endpoint.Id, out var known) && known.Options == check)
@@ -139,6 +139,9 @@ internal sealed class HealthMonitor(GatewayRuntime runtime, Action<BackendState,
             watch.Dispose();
         }
     }
+
+    /// <summary>Also those that left and still have connections: whoever fails need not wait for dns.grace.</summary>
+    private static EndpointState[] Asked(BackendState backend) => [.. backend.Endpoints, .. backend.Leaving];
 
     /// <summary>Its endpoint is no longer asked: no check speaks for or against it.</summary>
     private void Forget(EndpointWatch watch)
@@ -194,7 +197,7 @@ internal sealed class HealthMonitor(GatewayRuntime runtime, Action<BackendState,
     /// </summary>
     private void DrainFailed(BackendState backend)
     {
-        foreach (var endpoint in backend.Endpoints)
+        foreach (var endpoint in Asked(backend))
         {
             if (!_byEndpoint.TryGetValue(endpoint.Id, out var watch))
                 continue;
@@ -203,7 +206,7 @@ internal sealed class HealthMonitor(GatewayRuntime runtime, Action<BackendState,
                 continue;
             watch.IsDraining = drains;
             if (drains)
-                runtime.Drains.Begin(backend, endpoint, DrainCause.FailedCheck);
+                _ = runtime.Drains.Begin(backend, endpoint, DrainCause.FailedCheck);
             else
                 runtime.Drains.Cancel(backend, endpoint, DrainCause.FailedCheck);
         }

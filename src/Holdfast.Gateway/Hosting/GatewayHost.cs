@@ -65,7 +65,9 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly CancellationTokenSource _stopped = new();
     private readonly CancellationTokenSource _hurry = new();
     private readonly Lock _gate = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _resolving = Task.CompletedTask;
+    private Task _forgetting = Task.CompletedTask;
     private Task? _stop;
     private IDisposable? _otlp;
 
@@ -105,13 +107,16 @@ public sealed class GatewayHost : IAsyncDisposable
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
-        _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin));
+        _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin), () => _ = StopAsync(atOnce: false));
     }
 
     /// <summary>Where clients connect, by listener; ports are the real ones.</summary>
     public IReadOnlyList<IPEndPoint> Addresses => [.. _runtime.Listeners.Select(l => l.Address)];
 
     public IPEndPoint AdminAddress { get; private set; } = new(IPAddress.None, 0);
+
+    /// <summary>Completes when the gateway has stopped, whoever asked for it.</summary>
+    public Task Ended => _ended.Task;
 
     internal GatewayRuntime Runtime => _runtime;
 
@@ -172,11 +177,12 @@ public sealed class GatewayHost : IAsyncDisposable
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
         await _health.DisposeAsync().ConfigureAwait(false);
-        await _resolving.ConfigureAwait(false);
+        await Task.WhenAll(_resolving, _forgetting).ConfigureAwait(false);
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
+        _ended.TrySetResult();
     }
 
     private async Task StartAsync(GatewayHostOptions options, CancellationToken cancel)
@@ -207,6 +213,7 @@ public sealed class GatewayHost : IAsyncDisposable
         if (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false))
             HostLog.Unresolved(_logger, ResolveInterval);
         _resolving = ResolveLaterAsync(_stopped.Token);
+        _forgetting = ForgetGoneAsync(_stopped.Token);
         _health.Start();
 
         try
@@ -242,7 +249,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _runtime.Phase = GatewayPhase.Closing;
         HostLog.Closing(_logger, _runtime.Established);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20), _runtime.Time);
-        await CloseAtPaceAsync(timer).ConfigureAwait(false);
+        await DrainAsync(timer).ConfigureAwait(false);
         var deadline = _runtime.Clock.Milliseconds + CloseWait;
         do
         {
@@ -265,27 +272,21 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     /// <summary>Spreads the closes over shutdown.duration, so that clients do not all come back at once. Ends early when hurried.</summary>
-    private async Task CloseAtPaceAsync(PeriodicTimer timer)
+    private async Task DrainAsync(PeriodicTimer timer)
     {
-        var duration = _configuration.Shutdown.Duration.TotalMilliseconds;
         var start = _runtime.Clock.Milliseconds;
-        var atStart = _runtime.Loops.Select(static l => l.Established).ToArray();
-        var closed = new int[atStart.Length];
+        var plan = new DrainPlan(start, (int)_configuration.Shutdown.Duration.TotalMilliseconds, CloseCode.ServiceRestart);
         foreach (var loop in _runtime.Loops)
-            loop.Post(static l => l.StopListening());
-        for (double elapsed; (elapsed = _runtime.Clock.Milliseconds - start) < duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested;)
         {
-            for (var i = 0; i < atStart.Length; i++)
+            loop.Post(l =>
             {
-                var due = (int)(atStart[i] * elapsed / duration) - closed[i];
-                if (due <= 0)
-                    continue;
-                closed[i] += due;
-                _runtime.Loops[i].Post(l => l.CloseSome(due, EndReason.Shutdown, CloseCode.ServiceRestart, CloseCode.GoingAway));
-            }
-
-            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
+                l.StopListening();
+                l.Drain(endpointId: null, plan);
+            });
         }
+
+        while (_runtime.Clock.Milliseconds - start < plan.Duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested)
+            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
     private IPEndPoint AdminEndPoint()
@@ -308,6 +309,20 @@ public sealed class GatewayHost : IAsyncDisposable
                 await Task.Delay(ResolveInterval, _runtime.Time, cancel).ConfigureAwait(false);
                 _ = await _runtime.ResolveAsync(cancel).ConfigureAwait(false);
             }
+        }
+        catch (OperationCanceledException)
+        {
+            // The gateway stops.
+        }
+    }
+
+    private async Task ForgetGoneAsync(CancellationToken cancel)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), _runtime.Time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancel).ConfigureAwait(false))
+                _runtime.ForgetGone();
         }
         catch (OperationCanceledException)
         {

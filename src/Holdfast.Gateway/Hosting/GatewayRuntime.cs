@@ -20,6 +20,7 @@ internal sealed class GatewayRuntime
     private readonly Lock _gate = new();
     private volatile RouteTable _routes = RouteTable.Build([], _ => throw new InvalidOperationException());
     private volatile BackendState[] _backends = [];
+    private volatile BackendState[] _removed = [];
     private volatile EndpointState[] _endpointsById = [];
     private volatile BackendState[] _backendsById = [];
     private int _admitted;
@@ -30,6 +31,7 @@ internal sealed class GatewayRuntime
     public GatewayRuntime(TimeProvider time, LoopClock clock)
     {
         (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
+        Drains = new EndpointDrains(this);
         _healthEvents = new HealthEvents(() => Logger);
     }
 
@@ -38,7 +40,7 @@ internal sealed class GatewayRuntime
     /// <summary>For what is worth telling when endpoints come and go. Not for loops.</summary>
     public ILogger Logger { get; set; } = NullLogger.Instance;
 
-    public EndpointDrains Drains { get; } = new();
+    public EndpointDrains Drains { get; }
 
     /// <summary>Called after every change of backends or endpoints, by the thread that changed them, under its lock: must not wait.</summary>
     public Action? Changed { get; set; }
@@ -67,6 +69,9 @@ internal sealed class GatewayRuntime
 
     /// <summary>Configured backends, in the configuration's order.</summary>
     public IReadOnlyList<BackendState> Backends => _backends;
+
+    /// <summary>Configured backends, then those that were removed and whose endpoints are still being drained.</summary>
+    public IReadOnlyList<BackendState> KnownBackends => [.. _backends, .. _removed];
 
     /// <summary>Also finds backends and endpoints that are no longer configured but still have connections.</summary>
     public BackendState BackendOf(int id) => _backendsById[id];
@@ -97,27 +102,72 @@ internal sealed class GatewayRuntime
         Interlocked.Decrement(ref _admitted);
     }
 
-    /// <summary>Puts a configuration's routes and backends in force.</summary>
+    /// <summary>
+    /// Puts a configuration's routes and backends in force. Endpoints that it no longer lists are drained; those of a backend that is
+    /// looked up stay until an answer says otherwise.
+    /// </summary>
     public void Apply(GatewayConfiguration configuration)
     {
         lock (_gate)
         {
-            var byName = _backends.ToDictionary(b => b.Name, StringComparer.Ordinal);
+            var known = KnownBackends.ToDictionary(b => b.Name, StringComparer.Ordinal);
             var backends = new List<BackendState>();
             foreach (var options in configuration.Backends)
             {
-                var known = byName.GetValueOrDefault(options.Name);
-                var endpoints = options.Endpoints.Select(a => known?.Find(a) ?? NewEndpoint(a, options)).ToArray();
-                if (known is null)
-                    _backendsById = [.. _backendsById, known = new BackendState(_backendsById.Length, options, endpoints, _healthEvents)];
-                else
-                    known.Apply(options, endpoints);
-                backends.Add(known);
+                if (!known.Remove(options.Name, out var backend))
+                    _backendsById = [.. _backendsById, backend = new BackendState(_backendsById.Length, options, [], _healthEvents)];
+                var isSameName = options.Dns is { } dns && backend.Options.Dns is { } before && (dns.Name, dns.Port) == (before.Name, before.Port);
+                Replace(backend, options, isSameName ? [.. backend.Endpoints.ToArray().Select(e => e.Address)] : options.Endpoints, DrainCause.Removed);
+                backends.Add(backend);
             }
 
-            _backends = [.. backends];
+            // Routes first: a handshake then finds either a backend with endpoints or no route to it.
             _routes = RouteTable.Build(configuration.Routes, name => backends.First(b => b.Name == name));
+            _backends = [.. backends];
+            _removed = [.. known.Values];
+            foreach (var removed in _removed)
+                Replace(removed, removed.Options, [], DrainCause.Removed);
             Changed?.Invoke();
+        }
+    }
+
+    /// <summary>
+    /// Puts the addresses of a good answer in force. A missing one takes no new connection from here on, and its open ones are drained after
+    /// <c>dns.grace</c> unless it returns. Nothing happens to a backend that is no longer configured.
+    /// </summary>
+    public void Discover(BackendState backend, IReadOnlyList<EndpointAddress> addresses)
+    {
+        lock (_gate)
+        {
+            if (backend.Options.Dns is null || Array.IndexOf(_backends, backend) < 0)
+                return;
+            Replace(backend, backend.Options, [.. addresses.Distinct()], DrainCause.Missing);
+            Changed?.Invoke();
+        }
+    }
+
+    /// <summary>Forgets endpoints that left and have no connection any more. Called now and then, by one thread.</summary>
+    public void ForgetGone()
+    {
+        lock (_gate)
+        {
+            foreach (var backend in KnownBackends)
+            {
+                var gone = Array.FindAll(backend.Leaving.ToArray(), static e => e.Connections == 0);
+                if (gone.Length == 0)
+                    continue;
+                backend.Apply(backend.Options, backend.Endpoints.ToArray(), [.. backend.Leaving.ToArray().Except(gone)]);
+                foreach (var endpoint in gone)
+                {
+                    endpoint.MarkGone();
+                    Drains.Forget(endpoint);
+                    HostLog.EndpointGone(Logger, backend.Name, endpoint.ToString());
+                }
+
+                Changed?.Invoke();
+            }
+
+            _removed = Array.FindAll(_removed, static b => b.Leaving.Length > 0);
         }
     }
 
@@ -142,6 +192,22 @@ internal sealed class GatewayRuntime
         }
 
         return complete;
+    }
+
+    /// <summary>Under the gate.</summary>
+    private void Replace(BackendState backend, BackendOptions options, IReadOnlyList<EndpointAddress> addresses, DrainCause cause)
+    {
+        var before = backend.Endpoints.ToArray();
+        var endpoints = addresses.Select(a => backend.Find(a) ?? NewEndpoint(a, options)).ToArray();
+        var left = before.Except(endpoints).Where(static e => e.Phase != EndpointPhase.Gone).ToArray();
+        backend.Apply(options, endpoints, [.. backend.Leaving.ToArray().Except(endpoints), .. left]);
+        foreach (var endpoint in left)
+            Drains.Begin(backend, endpoint, cause);
+        foreach (var endpoint in endpoints)
+        {
+            Drains.Cancel(backend, endpoint, DrainCause.Missing);
+            Drains.Cancel(backend, endpoint, DrainCause.Removed);
+        }
     }
 
     private EndpointState NewEndpoint(EndpointAddress address, BackendOptions options)

@@ -29,6 +29,15 @@ internal static partial class HostLog
     [LoggerMessage(1007, LogLevel.Error, "A handshake was refused because of a bug; please report this")]
     public static partial void Bug(ILogger logger, Exception exception);
 
+    [LoggerMessage(1009, LogLevel.Information, "Draining {Endpoint} of {Backend} ({Cause}): {Connections} connections")]
+    public static partial void EndpointDraining(ILogger logger, string backend, string endpoint, string cause, int connections);
+
+    [LoggerMessage(1010, LogLevel.Information, "{Endpoint} of {Backend} is back: {Connections} connections stay")]
+    public static partial void EndpointReturned(ILogger logger, string backend, string endpoint, int connections);
+
+    [LoggerMessage(1011, LogLevel.Information, "{Endpoint} of {Backend} is gone")]
+    public static partial void EndpointGone(ILogger logger, string backend, string endpoint);
+
     [LoggerMessage(1008, LogLevel.Information, "Configuration applied: {Routes} routes, {Backends} backends")]
     public static partial void Applied(ILogger logger, int routes, int backends);
 

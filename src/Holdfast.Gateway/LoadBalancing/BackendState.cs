@@ -17,7 +17,7 @@ internal sealed class BackendState
         Name = options.Name;
         Ejections = new Ejections(options.Name, events);
         Ejections.Follow(options.Health.Eject, endpoints);
-        _snapshot = new Snapshot(options, endpoints, LoadBalancingPolicies.Create(options.LoadBalancing));
+        _snapshot = new Snapshot(options, endpoints, [], LoadBalancingPolicies.Create(options.LoadBalancing));
     }
 
     public string Name { get; }
@@ -33,29 +33,27 @@ internal sealed class BackendState
     /// <summary>The current endpoints, draining ones included. The memory is never written again.</summary>
     public ReadOnlySpan<EndpointState> Endpoints => _snapshot.Endpoints;
 
+    /// <summary>Endpoints that were removed and are being drained: no new connection goes there. The memory is never written again.</summary>
+    public ReadOnlySpan<EndpointState> Leaving => _snapshot.Leaving;
+
     /// <summary>
-    /// Puts new options and endpoints in force. Endpoints that stay are the same objects, so their counts stay exact; the array is owned by
-    /// this backend from now on.
+    /// Puts new options and endpoints in force. Endpoints that stay are the same objects, so their counts stay exact; the arrays are owned by
+    /// this backend from here on.
     /// </summary>
-    public void Apply(BackendOptions options, EndpointState[] endpoints)
+    public void Apply(BackendOptions options, EndpointState[] endpoints, EndpointState[] leaving)
     {
         var old = _snapshot;
         // The turn of a round robin survives a change of its endpoints.
         var policy = old.Options.LoadBalancing == options.LoadBalancing ? old.Policy : LoadBalancingPolicies.Create(options.LoadBalancing);
-        _snapshot = new Snapshot(options, endpoints, policy);
+        _snapshot = new Snapshot(options, endpoints, leaving, policy);
         Ejections.Follow(options.Health.Eject, endpoints);
     }
 
-    /// <summary>The endpoint with this address that is not Gone, or null.</summary>
+    /// <summary>The endpoint with this address that is not Gone, leaving ones included, or null.</summary>
     public EndpointState? Find(EndpointAddress address)
     {
-        foreach (var endpoint in _snapshot.Endpoints)
-        {
-            if (endpoint.Address == address && endpoint.Phase != EndpointPhase.Gone)
-                return endpoint;
-        }
-
-        return null;
+        var snapshot = _snapshot;
+        return Find(snapshot.Endpoints, address) ?? Find(snapshot.Leaving, address);
     }
 
     /// <summary>Whether there are endpoints, and every one of them fails its active check.</summary>
@@ -106,10 +104,14 @@ internal sealed class BackendState
 
     private static EndpointState? Pick(Snapshot snapshot, in PickContext context) => snapshot.Policy.Pick(snapshot.Endpoints, context);
 
-    private sealed class Snapshot(BackendOptions options, EndpointState[] endpoints, ILoadBalancingPolicy policy)
+    private static EndpointState? Find(EndpointState[] endpoints, EndpointAddress address) =>
+        Array.Find(endpoints, e => e.Address == address && e.Phase != EndpointPhase.Gone);
+
+    private sealed class Snapshot(BackendOptions options, EndpointState[] endpoints, EndpointState[] leaving, ILoadBalancingPolicy policy)
     {
         public readonly BackendOptions Options = options;
         public readonly EndpointState[] Endpoints = endpoints;
+        public readonly EndpointState[] Leaving = leaving;
         public readonly ILoadBalancingPolicy Policy = policy;
         public readonly long SlowStartMs = (long)options.SlowStart.TotalMilliseconds;
     }

@@ -52,7 +52,7 @@ internal sealed class EndpointDirectory(GatewayRuntime runtime)
     public static int Relayed(EndpointState endpoint) => Math.Max(0, endpoint.Connections - endpoint.Handshakes);
 
     /// <summary>
-    /// Visits every (backend, address) that is configured or still has connections, in the order they became known. An address that left and
+    /// Visits every (backend, address) that is configured, leaving, or still has connections, in the order they became known. An address that left and
     /// came back is one visit: its connections are added up, its state is the newer one's.
     /// </summary>
     public void VisitEndpoints(Action<EndpointSeries> visit)
@@ -60,14 +60,10 @@ internal sealed class EndpointDirectory(GatewayRuntime runtime)
         lock (_gather)
         {
             _gatherings++;
-            foreach (var backend in runtime.Backends)
+            foreach (var backend in runtime.KnownBackends)
             {
-                foreach (var endpoint in backend.Endpoints)
-                {
-                    var series = SeriesOf(EntryOf(backend, endpoint));
-                    series.Seen = _gatherings;
-                    series.Newest = endpoint;
-                }
+                See(backend, backend.Leaving);
+                See(backend, backend.Endpoints);
             }
 
             foreach (var series in _series)
@@ -115,6 +111,16 @@ internal sealed class EndpointDirectory(GatewayRuntime runtime)
 
             foreach (var sum in sums.Values)
                 visit(sum);
+        }
+    }
+
+    private void See(BackendState backend, ReadOnlySpan<EndpointState> endpoints)
+    {
+        foreach (var endpoint in endpoints)
+        {
+            var series = SeriesOf(EntryOf(backend, endpoint));
+            series.Seen = _gatherings;
+            series.Newest = endpoint;
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
@@ -22,6 +23,7 @@ internal static class TelemetryNames
     private static readonly string[] UnhealthyReasons = All<UnhealthyReason>();
     private static readonly string[] CheckOutcomes = All<CheckOutcome>();
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
+    private static readonly string[] DrainCauses = All<DrainCause>();
 
     public static string Of(EndReason value) => At(EndReasons, (int)value);
 
@@ -38,6 +40,8 @@ internal static class TelemetryNames
     public static string Of(CheckOutcome value) => At(CheckOutcomes, (int)value);
 
     public static string Of(GatewayPhase value) => At(GatewayPhases, (int)value);
+
+    public static string Of(DrainCause value) => At(DrainCauses, (int)value);
 
     private static string At(string[] names, int value) => (uint)value < (uint)names.Length ? names[value] : "unknown";
 

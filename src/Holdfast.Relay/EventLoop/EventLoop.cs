@@ -30,7 +30,6 @@ public sealed class EventLoop : IDisposable
     private long _wakeUps;
     private long _longestTurn;
     private int _load;
-    private int _closePosition;
 
     /// <param name="number">For the thread's name.</param>
     /// <param name="policy">Used on this loop's thread only.</param>
@@ -157,20 +156,24 @@ public sealed class EventLoop : IDisposable
         }
     }
 
-    /// <summary>On the loop's thread: ends some relaying pairs in order, going on where the last call stopped; how many were found.</summary>
-    public int CloseSome(int most, EndReason reason, CloseCode downstream, CloseCode upstream)
+    /// <summary>
+    /// On the loop's thread: closes the pairs of an endpoint, or all, by a plan; a later plan for the same replaces it. The pairs are looked at in
+    /// pieces, so that a large table does not stop the loop.
+    /// </summary>
+    /// <param name="endpointId">Null: this gateway leaves, and every pair ends as <see cref="EndReason.Shutdown"/>.</param>
+    public void Drain(int? endpointId, DrainPlan plan)
     {
-        var found = 0;
-        for (var places = _core.Pairs.HighWater; places > 0 && found < most; places--)
-        {
-            _closePosition = _closePosition + 1 < _core.Pairs.HighWater ? _closePosition + 1 : 0;
-            if (_core.Pairs[_closePosition].State != PairState.Relaying)
-                continue;
-            _ = _relay.Close(_closePosition, reason, EndSide.Gateway, downstream, upstream);
-            found++;
-        }
+        _core.Drains.Begin(endpointId, plan, _core.Now);
+        var count = endpointId is { } id ? _core.TrafficOf(id).Open : _core.Established;
+        Schedule(endpointId, plan, 0, 0, count);
+    }
 
-        return found;
+    /// <summary>On the loop's thread: the endpoint stays, and so do its pairs that are not closed yet. A loop that leaves goes on.</summary>
+    public void CancelDrain(int endpointId)
+    {
+        _core.Drains.Cancel(endpointId);
+        if (_core.Drains.Reason != EndReason.Shutdown)
+            Unschedule(endpointId, 0);
     }
 
     /// <summary>
@@ -211,6 +214,39 @@ public sealed class EventLoop : IDisposable
 
         _core.Dispose();
         _wakeUp.Dispose();
+    }
+
+    private void Schedule(int? endpointId, DrainPlan plan, int from, int rank, int count)
+    {
+        if (!_core.Drains.IsCurrent(endpointId, plan))
+            return;
+        var end = Math.Min(_core.Pairs.HighWater, from + PlacesPerSnapshot);
+        for (var i = from; i < end; i++)
+        {
+            ref var pair = ref _core.Pairs[i];
+            if (pair.State != PairState.Relaying || (endpointId is { } id && pair.Settings.EndpointId != id))
+                continue;
+            _core.Drains.Schedule(ref pair, plan, rank++, count, _core.Random.NextDouble());
+            _relay.Rearm(i);
+        }
+
+        if (end < _core.Pairs.HighWater)
+            Post(loop => loop.Schedule(endpointId, plan, end, rank, count));
+    }
+
+    /// <summary>A plan that begins meanwhile goes over the places again, behind this.</summary>
+    private void Unschedule(int endpointId, int from)
+    {
+        var end = Math.Min(_core.Pairs.HighWater, from + PlacesPerSnapshot);
+        for (var i = from; i < end; i++)
+        {
+            ref var pair = ref _core.Pairs[i];
+            if (pair.State == PairState.Relaying && pair.Settings.EndpointId == endpointId)
+                pair.DrainAt = 0;
+        }
+
+        if (end < _core.Pairs.HighWater)
+            Post(loop => loop.Unschedule(endpointId, end));
     }
 
     private void Wake()

@@ -42,6 +42,11 @@ internal sealed class LoopCore : IDisposable
 
     public TimerWheel Timers { get; }
 
+    /// <summary>The drains in force.</summary>
+    public LoopDrains Drains { get; } = new();
+
+    public ReturnPacing Returns { get; } = new();
+
     /// <summary>The one read buffer of the loop; its content is valid until the next read.</summary>
     public byte[] Buffer { get; } = GC.AllocateUninitializedArray<byte>(Headroom + ReadSize, pinned: true);
 
@@ -110,7 +115,12 @@ internal sealed class LoopCore : IDisposable
         _ready.Enqueue(Token(pair.Generation, index, side));
     }
 
-    public void CountEstablished(int delta) => Volatile.Write(ref _established, _established + delta);
+    /// <summary>A pair of an endpoint is established, or no longer.</summary>
+    public void CountEstablished(int endpointId, int delta)
+    {
+        TrafficOf(endpointId).Open += delta;
+        Volatile.Write(ref _established, _established + delta);
+    }
 
     /// <summary>The counters of an endpoint; grows the table, which happens when endpoints come, not with messages.</summary>
     public ref EndpointTraffic TrafficOf(int endpointId)

@@ -15,6 +15,9 @@ internal sealed class LoopRandom
 
     public ulong NextUInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(sizeof(ulong)));
 
+    /// <summary>From 0 to below 1.</summary>
+    public double NextDouble() => NextUInt32() / (uint.MaxValue + 1.0);
+
     public UInt128 NextUInt128() => BinaryPrimitives.ReadUInt128LittleEndian(Take(16));
 
     private ReadOnlySpan<byte> Take(int count)

@@ -56,6 +56,9 @@ public enum EndReason : byte
 
     /// <summary>More than the spill's cap would have had to wait for a slow side.</summary>
     SpillOverflow = 16,
+
+    /// <summary>Its endpoint was drained; the client was told the configured code.</summary>
+    Drained = 17,
 }
 
 /// <summary>Who ended it first.</summary>

@@ -181,6 +181,9 @@ internal struct Pair
     public ushort DownstreamCode;
     public ushort UpstreamCode;
 
+    /// <summary>The Close frame's code at <see cref="DrainAt"/>.</summary>
+    public ushort DrainCode;
+
     public PairSettings Settings;
     public NativeAddress Client;
     public UInt128 Id;
@@ -192,6 +195,9 @@ internal struct Pair
 
     /// <summary>In <see cref="PairState.Closing"/> and the handshake states: when to give up.</summary>
     public long Deadline;
+
+    /// <summary>In <see cref="PairState.Relaying"/>: when to close it, because its endpoint or this gateway leaves; 0: never.</summary>
+    public long DrainAt;
 
     /// <summary>In <see cref="PairState.RelayingRefusal"/>: how much of the body is to come, or how to find its end.</summary>
     public RefusalBody Refusal;

@@ -51,6 +51,8 @@ public struct PairView
 /// <summary>What one loop has relayed for one endpoint. Written by the loop alone with plain adds; other threads read each number whole.</summary>
 public struct EndpointTraffic
 {
+    /// <summary>Established pairs.</summary>
+    public int Open;
     public long MessagesToEndpoint;
     public long MessagesToClient;
     public long BytesToEndpoint;

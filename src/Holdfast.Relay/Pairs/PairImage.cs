@@ -39,7 +39,7 @@ internal static class PairImage
         core.Timers.Disarm(index);
         BinaryPrimitives.WriteInt32LittleEndian(image, Unsafe.SizeOf<Pair>());
         MemoryMarshal.Write(image.AsSpan(sizeof(int)), in pair);
-        core.CountEstablished(-1);
+        core.CountEstablished(pair.Settings.EndpointId, -1);
         core.Free(index);
         return image;
     }

@@ -198,7 +198,8 @@ internal sealed partial class PairRelay
         {
             leg.Flags |= LegFlags.CloseSent;
             Span<byte> frame = stackalloc byte[FrameWriter.MaxControlFrame];
-            var length = FrameWriter.WriteClose(frame, (CloseCode)code, default, MaskFor(side));
+            Span<byte> reason = stackalloc byte[ReturnPacing.MaxReason];
+            var length = FrameWriter.WriteClose(frame, (CloseCode)code, reason[..WriteReason(in pair, side, code, reason)], MaskFor(side));
             _ = Send(index, ref pair, side, frame[..length]);
         }
 
@@ -211,6 +212,13 @@ internal sealed partial class PairRelay
         {
             leg.Flags |= LegFlags.FinWanted;
         }
+    }
+
+    /// <summary>A client that is to come back is told when.</summary>
+    private int WriteReason(in Pair pair, Side side, ushort code, Span<byte> reason)
+    {
+        var returns = (CloseCode)code is CloseCode.ServiceRestart or CloseCode.TryAgainLater || pair.EndReason is EndReason.Drained or EndReason.Shutdown;
+        return side == Side.Downstream && returns ? _core.Returns.Write(reason, _core.Now, _core.Random) : 0;
     }
 
     /// <summary>A leg whose frame can no longer be finished, because its source ended, is reset.</summary>
@@ -291,7 +299,7 @@ internal sealed partial class PairRelay
     {
         if (pair.EstablishedAt != 0)
         {
-            _core.CountEstablished(-1);
+            _core.CountEstablished(pair.Settings.EndpointId, -1);
             var end = new PairEnd
             {
                 Id = pair.Id,

@@ -4,7 +4,7 @@ using Holdfast.Wire.WebSocket;
 namespace Holdfast.Relay.Pairs;
 
 /// <summary>
-/// Pings per leg, dead and stalled peers, idle connections, and the deadlines of an end. One timer per pair: it fires, the time stamps
+/// Pings per leg, dead and stalled peers, idle connections, drains, and the deadlines of an end. One timer per pair: it fires, the time stamps
 /// that messages left behind are looked at, and it is armed again.
 /// </summary>
 internal sealed partial class PairRelay
@@ -30,6 +30,12 @@ internal sealed partial class PairRelay
                 return;
             }
 
+            if (pair.DrainAt != 0 && pair.DrainAt <= now)
+            {
+                _ = Close(index, _core.Drains.Reason, EndSide.Gateway, (CloseCode)pair.DrainCode, CloseCode.GoingAway);
+                return;
+            }
+
             if (IdleDeadline(in pair) <= now)
             {
                 _ = Close(index, EndReason.IdleTimeout, EndSide.Gateway, CloseCode.GoingAway, CloseCode.GoingAway);
@@ -46,6 +52,9 @@ internal sealed partial class PairRelay
         ArmTimer(index, ref pair);
     }
 
+    /// <summary>A deadline of the pair was changed.</summary>
+    public void Rearm(int index) => ArmTimer(index, ref _core.Pairs[index]);
+
     /// <summary>Sets the pair's timer to the nearest of its deadlines.</summary>
     private void ArmTimer(int index, ref Pair pair)
     {
@@ -53,6 +62,8 @@ internal sealed partial class PairRelay
         if (pair.State == PairState.Relaying)
         {
             next = Math.Min(next, Math.Min(IdleDeadline(in pair), HalfCloseDeadline(in pair)));
+            if (pair.DrainAt != 0)
+                next = Math.Min(next, pair.DrainAt);
             for (var side = 0; side < 2; side++)
             {
                 ref var leg = ref pair.Legs[side];

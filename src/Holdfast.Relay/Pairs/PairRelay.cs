@@ -43,8 +43,8 @@ internal sealed partial class PairRelay
         pair.Down.Scanner = new FrameScanner(FrameSender.Client, reservedBits);
         pair.Up.Scanner = new FrameScanner(FrameSender.Server, reservedBits);
         pair.Down.LastReceived = pair.Up.LastReceived = _core.Now;
-        _ = _core.TrafficOf(settings.EndpointId);
-        _core.CountEstablished(+1);
+        _core.CountEstablished(settings.EndpointId, +1);
+        _core.Drains.OnEstablished(ref pair, _core.Now, _core.Random);
         ArmTimer(index, ref pair);
     }
 
@@ -52,8 +52,7 @@ internal sealed partial class PairRelay
     public void Resume(int index)
     {
         ref var pair = ref _core.Pairs[index];
-        _ = _core.TrafficOf(pair.Settings.EndpointId);
-        _core.CountEstablished(+1);
+        _core.CountEstablished(pair.Settings.EndpointId, +1);
         _core.Enqueue(index, Side.Downstream);
         _core.Enqueue(index, Side.Upstream);
         ArmTimer(index, ref pair);

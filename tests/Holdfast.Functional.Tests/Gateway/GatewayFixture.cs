@@ -145,6 +145,22 @@ internal sealed class GatewayFixture : IAsyncDisposable
         .Where(l => labels.All(label => l.Contains(label, StringComparison.Ordinal)))
         .Sum(l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
 
+    /// <summary>A request to the admin API; its status.</summary>
+    public async Task<HttpStatusCode> SendAsync(HttpMethod method, string path)
+    {
+        using var request = new HttpRequestMessage(method, new Uri($"http://{Host.AdminAddress}{path}"));
+        using var answer = await _http.SendAsync(request);
+        return answer.StatusCode;
+    }
+
+    /// <summary>Another configuration, for the same listeners.</summary>
+    public Task ApplyAsync(GatewaySetup setup)
+    {
+        var read = ConfigurationReader.Read(setup.ToYaml(_echo.Port), "test.yaml");
+        Assert.True(read.Configuration is not null, string.Join('\n', read.Faults));
+        return Host.ApplyAsync(read.Configuration!);
+    }
+
     public async Task<int> ReadyAsync()
     {
         using var answer = await _http.GetAsync(new Uri($"http://{Host.AdminAddress}/health/ready"));
@@ -221,6 +237,14 @@ internal sealed class AccessLines : Stream
             () => (found = All.Cast<JsonElement?>().FirstOrDefault(l => l!.Value.GetProperty("client").GetString()!.EndsWith(suffix, StringComparison.Ordinal))) is not null,
             "the access log had the client's line");
         return found!.Value;
+    }
+
+    /// <summary>The lines of the connections that ended for this reason, once there are so many.</summary>
+    public async Task<IReadOnlyList<JsonElement>> EndsAsync(string reason, int count)
+    {
+        List<JsonElement> Found() => [.. All.Where(l => l.TryGetProperty("reason", out var r) && r.GetString() == reason)];
+        await Processes.UntilAsync(() => Found().Count >= count, $"{count} connections ended as {reason}");
+        return Found();
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));

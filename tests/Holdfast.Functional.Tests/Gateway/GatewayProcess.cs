@@ -88,6 +88,13 @@ internal sealed class GatewayProcess : IAsyncDisposable
         return (int)answer.StatusCode;
     }
 
+    /// <summary>A request to the admin API.</summary>
+    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path)
+    {
+        using var request = new HttpRequestMessage(method, new Uri($"http://{Admin}{path}"));
+        return await _http.SendAsync(request);
+    }
+
     public async Task<double> MetricAsync(string name, params string[] labels) =>
         GatewayFixture.Sum(await _http.GetStringAsync(new Uri($"http://{Admin}/metrics")), name, labels);
 

@@ -95,9 +95,9 @@ public sealed class AdminApiTests : IAsyncLifetime
             """
             {"name":"chat","policy":"leastConnections","endpoints":[{"address":"127.0.0.1:9001","phase":"ready","health":"healthy","connections":1,
             "inFlightHandshakes":1,"openedTotal":1,"messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":77,"failuresInARow":1,
-            "unhealthyReason":null,"ejectedForMs":0,"checkFailure":null},
+            "unhealthyReason":null,"ejectedForMs":0,"checkFailure":null,"drain":null},
             {"address":"127.0.0.1:9002","phase":"ready","health":"healthy","connections":0,"inFlightHandshakes":0,"openedTotal":0,
-            "messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":0,"failuresInARow":0,"unhealthyReason":null,"ejectedForMs":0,"checkFailure":null}]}
+            "messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":0,"failuresInARow":0,"unhealthyReason":null,"ejectedForMs":0,"checkFailure":null,"drain":null}]}
             """.ReplaceLineEndings(""),
             json.GetProperty("backends")[0].GetRawText());
     }

@@ -18,6 +18,7 @@ namespace Holdfast.Tests.Admin;
 /// <summary>The admin API on a real listener, with loops that hold real pairs of sockets.</summary>
 internal sealed class AdminFixture : IAsyncDisposable
 {
+    private int _drains;
     private readonly List<Socket> _sockets = [];
     private WebApplication _app = null!;
 
@@ -27,6 +28,9 @@ internal sealed class AdminFixture : IAsyncDisposable
     public SemaphoreSlim Requests { get; } = new(0);
 
     public HttpClient Client { get; private set; } = null!;
+
+    /// <summary>How often the gateway's own drain was asked for.</summary>
+    public int Drains => Volatile.Read(ref _drains);
 
     public static async Task<AdminFixture> StartAsync(AdminOptions? options = null)
     {
@@ -40,7 +44,7 @@ internal sealed class AdminFixture : IAsyncDisposable
             fixture.Requests.Release();
             await next();
         });
-        fixture._app.MapAdmin(fixture.Gateway.Runtime, fixture.Gateway.Telemetry, new AdminToken(options ?? new AdminOptions()));
+        fixture._app.MapAdmin(fixture.Gateway.Runtime, fixture.Gateway.Telemetry, new AdminToken(options ?? new AdminOptions()), () => Interlocked.Increment(ref fixture._drains));
         await fixture._app.StartAsync();
         fixture.Client = new HttpClient { BaseAddress = new Uri(fixture._app.Urls.Single()) };
         fixture.Gateway.Runtime.Phase = GatewayPhase.Running;
@@ -81,7 +85,7 @@ internal sealed class AdminFixture : IAsyncDisposable
             pair.Down.Fd = downFd;
             pair.Up.Fd = upFd;
             Assert.True(l.Core.Register(index, Side.Downstream) && l.Core.Register(index, Side.Upstream));
-            l.Core.CountEstablished(1);
+            l.Core.CountEstablished(state.Id, 1);
             done.SetResult();
         });
         await done.Task;

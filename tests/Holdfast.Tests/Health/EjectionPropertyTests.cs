@@ -145,7 +145,7 @@ public sealed class EjectionPropertyTests
                 MaxPercent = random.Next(101),
             };
             int[] members = [.. Enumerable.Range(0, Count).Where(_ => random.Next(4) > 0)];
-            _real.Backend.Apply(_real.Options(options), [.. members.Select(i => _real.All[i])]);
+            _real.Backend.Apply(_real.Options(options), [.. members.Select(i => _real.All[i])], []);
             _model.Apply(options, members, m => _real.All[m.Id].Ejection.IsInService);
         }
 

@@ -130,7 +130,7 @@ public sealed class EjectionRaceTests
         }, meanwhile: () =>
         {
             var options = new EjectOptions { AfterFailures = change % 3, For = TimeSpan.FromMilliseconds(1 + (change % 50)), MaxPercent = change * 7 % 101 };
-            all.Backend.Apply(all.Options(options), all.All[(change++ % 4)..]);
+            all.Backend.Apply(all.Options(options), all.All[(change++ % 4)..], []);
         });
 
         Assert.Equal(all.All.Count(e => !e.Ejection.IsInService), all.Ejections.Count);
@@ -140,7 +140,7 @@ public sealed class EjectionRaceTests
         var ceiling = eject.AfterFailures == 0 ? 0 : Math.Min(members.Length * eject.MaxPercent / 100, members.Length - 1);
         Assert.InRange(all.Ejections.Count, 0, ceiling);
 
-        all.Backend.Apply(all.Options(new EjectOptions { AfterFailures = 0 }), all.All);
+        all.Backend.Apply(all.Options(new EjectOptions { AfterFailures = 0 }), all.All, []);
         Assert.Equal(0, all.Ejections.Count);
         Assert.All(all.All, e => Assert.Equal(EndpointHealth.Healthy, e.Health));
     }

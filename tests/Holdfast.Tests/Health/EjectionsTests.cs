@@ -231,7 +231,7 @@ public sealed class EjectionsTests
     {
         var fixture = new EjectionFixture(2, AfterTwo);
         var starting = new EndpointState(7, new EndpointAddress("10.0.0.7", 80));
-        fixture.Backend.Apply(fixture.Options(AfterTwo), [.. fixture.All, starting]);
+        fixture.Backend.Apply(fixture.Options(AfterTwo), [.. fixture.All, starting], []);
         Assert.Equal([0, 1], fixture.Picked().Order());
         fixture.All[0].MarkDraining();
         fixture.All[1].MarkDraining();
@@ -295,7 +295,7 @@ public sealed class EjectionsTests
         var fixture = new EjectionFixture(4, AfterTwo);
         fixture.Fail(fixture.All[0], 2);
         fixture.Fail(fixture.All[1], 2);
-        fixture.Backend.Apply(fixture.Options(AfterTwo with { AfterFailures = 0 }), fixture.All);
+        fixture.Backend.Apply(fixture.Options(AfterTwo with { AfterFailures = 0 }), fixture.All, []);
         Assert.Equal(0, fixture.Ejections.Count);
         fixture.Fail(fixture.All[2], 100);
         Assert.Equal([0, 1, 2, 3], fixture.Picked(1_000).Order());
@@ -313,9 +313,9 @@ public sealed class EjectionsTests
         var ejectedAt = fixture.Now;
         Assert.Equal(ejectedAt + 20_000, bad.Ejection.Until);
 
-        fixture.Backend.Apply(fixture.Options(AfterTwo with { For = TimeSpan.FromSeconds(1) }), fixture.All);
+        fixture.Backend.Apply(fixture.Options(AfterTwo with { For = TimeSpan.FromSeconds(1) }), fixture.All, []);
         Assert.Equal(ejectedAt + 2_000, bad.Ejection.Until);
-        fixture.Backend.Apply(fixture.Options(AfterTwo with { For = TimeSpan.FromHours(1) }), fixture.All);
+        fixture.Backend.Apply(fixture.Options(AfterTwo with { For = TimeSpan.FromHours(1) }), fixture.All, []);
         Assert.Equal(ejectedAt + 2_000, bad.Ejection.Until);
     }
 
@@ -330,11 +330,11 @@ public sealed class EjectionsTests
         }
 
         Assert.Equal(3, fixture.Ejections.Count);
-        fixture.Backend.Apply(fixture.Options(AfterTwo with { MaxPercent = 20 }), fixture.All);
+        fixture.Backend.Apply(fixture.Options(AfterTwo with { MaxPercent = 20 }), fixture.All, []);
         Assert.Equal([false, false, true], fixture.All[..3].Select(e => e.Health == EndpointHealth.Unhealthy));
 
         // So do endpoints that leave: of two left, none may be ejected at 20 percent.
-        fixture.Backend.Apply(fixture.Options(AfterTwo with { MaxPercent = 20 }), [fixture.All[2], fixture.All[5]]);
+        fixture.Backend.Apply(fixture.Options(AfterTwo with { MaxPercent = 20 }), [fixture.All[2], fixture.All[5]], []);
         Assert.Equal(0, fixture.Ejections.Count);
     }
 
@@ -346,7 +346,7 @@ public sealed class EjectionsTests
         fixture.Fail(left, 2);
         fixture.Now += 10_000;
         _ = fixture.Reserve(out var trial);
-        fixture.Backend.Apply(fixture.Options(AfterTwo), fixture.All[1..]);
+        fixture.Backend.Apply(fixture.Options(AfterTwo), fixture.All[1..], []);
         Assert.Equal((0, 0), (fixture.Ejections.Count, left.FailuresInARow));
 
         fixture.Fail(left, 5, trial);
@@ -354,7 +354,7 @@ public sealed class EjectionsTests
         fixture.Fail(stays, 2);
         Assert.Equal(1, fixture.Ejections.Count);
 
-        fixture.Backend.Apply(fixture.Options(AfterTwo), fixture.All);
+        fixture.Backend.Apply(fixture.Options(AfterTwo), fixture.All, []);
         Assert.Equal((0, 1), (left.FailuresInARow, fixture.Ejections.Count));
         fixture.Fail(left, 2);
         Assert.Equal((2, 1), (fixture.Ejections.Count, left.Ejection.Row));

@@ -55,7 +55,7 @@ public sealed class HealthEventsTests
     [Fact]
     public async Task A_flood_loses_lines_and_nothing_else_and_what_comes_after_it_is_told()
     {
-        using var hold = new ManualResetEventSlim();
+        var hold = new ManualResetEventSlim();      // Outlives the test: the log may still be writing.
         var log = new Lines(hold);
         var events = new HealthEvents(() => log);
         var endpoint = Endpoints.Ready(1);

@@ -64,7 +64,7 @@ public class BackendStateTests
         var backend = Endpoints.Backend(LoadBalancingPolicy.RoundRobin, endpoints);
         Assert.Equal(0, backend.Reserve(new Random(1), 1_000_000, [], out _)!.Id);
 
-        backend.Apply(Endpoints.Options(LoadBalancingPolicy.RoundRobin), [endpoints[0], endpoints[1], Endpoints.Ready(2)]);
+        backend.Apply(Endpoints.Options(LoadBalancingPolicy.RoundRobin), [endpoints[0], endpoints[1], Endpoints.Ready(2)], []);
         Assert.Equal(1, backend.Reserve(new Random(1), 1_000_000, [], out _)!.Id);
         Assert.Equal([1, 1, 0], backend.Endpoints.ToArray().Select(e => e.Connections));
     }
@@ -74,7 +74,7 @@ public class BackendStateTests
     {
         var endpoints = Endpoints.WithConnections(5, 0);
         var backend = Endpoints.Backend(LoadBalancingPolicy.RoundRobin, endpoints);
-        backend.Apply(Endpoints.Options(LoadBalancingPolicy.LeastConnections), endpoints);
+        backend.Apply(Endpoints.Options(LoadBalancingPolicy.LeastConnections), endpoints, []);
         Assert.Equal([1, 1, 1], Enumerable.Range(0, 3).Select(i => backend.Reserve(new Random(1), 1_000_000, [], out _)!.Id));
     }
 
@@ -139,7 +139,7 @@ public class BackendStateTests
         }, meanwhile: () =>
         {
             // The snapshot is swapped, and endpoints leave and return.
-            backend.Apply(Endpoints.Options(policy), all[(change % 3)..]);
+            backend.Apply(Endpoints.Options(policy), all[(change % 3)..], []);
             all[2].MarkDraining();
             all[3].SetHealth((EndpointHealth)(change % 2));
             all[2].MarkReady(change++);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.Pairs;
@@ -31,6 +32,18 @@ public sealed partial class TelemetryDocsTests
         Rows("metrics.md", "| outcome | status sent |").Order(StringComparer.Ordinal));
 
     [Fact]
+    public void Every_outcome_of_a_health_check_has_its_row() => Assert.Equal(
+        Enum.GetValues<CheckOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
+        Rows("metrics.md", "| outcome | the endpoint |").Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void Every_reason_of_ill_health_is_named()
+    {
+        var page = Page("admin-api.md");
+        Assert.All(Enum.GetValues<UnhealthyReason>(), reason => Assert.Contains('`' + TelemetryNames.Of(reason) + '`', page, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Every_phase_and_health_is_named()
     {
         var page = Page("metrics.md");
@@ -45,6 +58,7 @@ public sealed partial class TelemetryDocsTests
         var endpoint = fixture.Chat.Endpoints[0];
         fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.Upgraded, endpoint));
         fixture.Telemetry.OnPairEnded(fixture.End(EndReason.Shutdown, EndSide.Gateway, endpoint), fixture.Chat, endpoint);
+        fixture.Telemetry.OnChecked(fixture.Chat, CheckOutcome.Passed);
         var told = StrictMetricsParser.Parse(fixture.Scrape(MetricsFormat.Prometheus), false).Select(f =>
         {
             var labels = f.Samples[0].Labels.Select(l => l.Key).Where(k => k != "le").Select(k => '`' + k + '`');
