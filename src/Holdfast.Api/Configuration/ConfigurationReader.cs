@@ -21,6 +21,25 @@ public static class ConfigurationReader
         return new ConfigurationResult { Configuration = faults.Count == 0 ? configuration : null, Faults = faults.ToList() };
     }
 
+    /// <summary>Reads the bytes of a file: UTF-8 text, at most <see cref="MaxFileBytes"/>. Never throws for what they hold.</summary>
+    /// <param name="file">How faults name it.</param>
+    public static ConfigurationResult Read(ReadOnlySpan<byte> bytes, string file)
+    {
+        if (bytes.Length > MaxFileBytes)
+            return Unreadable(file, "the file is larger than 1 MiB");
+        string text;
+        try
+        {
+            text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes);
+        }
+        catch (DecoderFallbackException)
+        {
+            return Unreadable(file, "the file is not UTF-8 text");
+        }
+
+        return Read(text, file);
+    }
+
     /// <summary>Reads a file of UTF-8 text. A file that is missing, unreadable or too large gives one fault without a line.</summary>
     public static ConfigurationResult ReadFile(string path)
     {
@@ -32,14 +51,7 @@ public static class ConfigurationReader
             // Read to the cap, not to the length: a pipe has none.
             for (int read; bytes.Length <= MaxFileBytes && (read = stream.Read(chunk)) > 0;)
                 bytes.Write(chunk, 0, read);
-            if (bytes.Length > MaxFileBytes)
-                return Unreadable(path, "the file is larger than 1 MiB");
-            var text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes.GetBuffer(), 0, (int)bytes.Length);
-            return Read(text, path);
-        }
-        catch (DecoderFallbackException)
-        {
-            return Unreadable(path, "the file is not UTF-8 text");
+            return Read(bytes.GetBuffer().AsSpan(0, (int)bytes.Length), path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -52,6 +64,9 @@ public static class ConfigurationReader
             return Unreadable(path, "the file cannot be read: " + reason);
         }
     }
+
+    /// <summary>What reading gives when there are no bytes to read: one fault without a line.</summary>
+    public static ConfigurationResult Unreadable(string file, string reason) => new() { Faults = [new ConfigurationFault(file, 0, 0, "", reason)] };
 
     internal static GatewayConfiguration? Read(string text, FaultCollector faults)
     {
@@ -68,6 +83,4 @@ public static class ConfigurationReader
             ConfigurationValidator.Validate(configuration, faults);
         return configuration;
     }
-
-    private static ConfigurationResult Unreadable(string path, string reason) => new() { Faults = [new ConfigurationFault(path, 0, 0, "", reason)] };
 }

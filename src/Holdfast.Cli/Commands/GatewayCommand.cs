@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Hosting;
 
 namespace Holdfast.Cli.Commands;
@@ -26,10 +26,12 @@ internal static class GatewayCommand
 
     private static async Task<int> RunAsync(string file, int loops, bool accessLog, CancellationToken cancel)
     {
-        var read = ConfigurationReader.ReadFile(file);
+        var content = ConfigurationContent.ReadAtStart(file);
+        var read = content.Parse();
         if (read.Configuration is not { } configuration)
         {
-            await ReportAsync(read);
+            foreach (var fault in read.Faults)
+                await Console.Error.WriteLineAsync("holdfast: " + fault);
             return ExitCodes.BadUsage;
         }
 
@@ -37,7 +39,7 @@ internal static class GatewayCommand
         GatewayHost host;
         try
         {
-            host = await GatewayHost.StartAsync(configuration, new GatewayHostOptions { Loops = loops, AccessLog = output }, cancel);
+            host = await GatewayHost.StartAsync(configuration, new GatewayHostOptions { Loops = loops, AccessLog = output, File = content }, cancel);
         }
         catch (IOException e)
         {
@@ -51,7 +53,7 @@ internal static class GatewayCommand
         using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
-            _ = Task.Run(() => ApplyAsync(host, file), CancellationToken.None);
+            host.Reread();
         });
         await await Task.WhenAny(stopped.Task.Unwrap(), host.Ended);     // The admin API may have asked for it.
         return ExitCodes.Ok;
@@ -61,21 +63,5 @@ internal static class GatewayCommand
             context.Cancel = true;
             stopped.TrySetResult(host.StopAsync(atOnce));
         }
-    }
-
-    /// <summary>Reads the file again: a valid change is applied at once, an invalid one is told in full and changes nothing.</summary>
-    private static async Task ApplyAsync(GatewayHost host, string file)
-    {
-        var read = ConfigurationReader.ReadFile(file);
-        if (read.Configuration is { } configuration)
-            await host.ApplyAsync(configuration);
-        else
-            await ReportAsync(read);
-    }
-
-    private static async Task ReportAsync(ConfigurationResult read)
-    {
-        foreach (var fault in read.Faults)
-            await Console.Error.WriteLineAsync("holdfast: " + fault);
     }
 }

@@ -14,7 +14,7 @@ internal static class AdminEndpoints
     public static void MapAdmin(
         this IEndpointRouteBuilder endpoints, GatewayRuntime runtime, GatewayTelemetry telemetry, AdminToken token, Action drain)
     {
-        var health = new HealthHandlers(runtime);
+        var health = new HealthHandlers(runtime, token);
         var metrics = new MetricsHandler(telemetry.Scraper);
         var backends = new BackendHandlers(runtime, telemetry.Endpoints);
         var connections = new ConnectionHandlers(runtime);

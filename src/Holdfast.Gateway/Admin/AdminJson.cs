@@ -14,10 +14,24 @@ internal sealed record HealthView(
     string StartedAt,
     int Connections,
     int UsableConnections,
+    ConfigurationView Configuration,
     MemoryView Memory,
     List<LoopView> Loops,
     List<ListenerView> Listeners,
     List<BackendHealthView> Backends);
+
+/// <param name="File">Null: from no file.</param>
+/// <param name="Hash">Of the content in force: the start of its SHA-256.</param>
+/// <param name="NeedsRestart">Keys.</param>
+/// <param name="Faults">The first of the rejected content; none for those without the admin token.</param>
+internal sealed record ConfigurationView(
+    string State,
+    string? File,
+    string Hash,
+    string AppliedAt,
+    IReadOnlyList<string> NeedsRestart,
+    int FaultCount,
+    IReadOnlyList<string> Faults);
 
 /// <summary>Bytes.</summary>
 internal sealed record MemoryView(long WorkingSet, long ManagedHeap);

@@ -1,13 +1,14 @@
 using System.Security.Cryptography;
 using System.Text;
 using Holdfast.Api.Configuration;
+using Holdfast.Relay.Interop;
 using Microsoft.Extensions.Primitives;
 
 namespace Holdfast.Gateway.Admin;
 
 /// <summary>
 /// The bearer token of the admin API. A token file is read again for every request that needs it, so that a rotated secret counts at once; a
-/// file that cannot be read or holds no token leaves the last good one in force. Thread-safe.
+/// file that cannot be read or holds no token leaves the last good one in force. Options are swapped whole. Thread-safe.
 /// </summary>
 internal sealed class AdminToken
 {
@@ -18,24 +19,28 @@ internal sealed class AdminToken
 
     private const int MinLength = 16;
 
-    private readonly string? _file;
-    private volatile string? _token;
+    private volatile Source _source;
 
-    public AdminToken(AdminOptions options)
-    {
-        _file = options.TokenFile;
-        _token = options.Token;
-    }
+    public AdminToken(AdminOptions options) => _source = new Source(options);
 
     /// <summary>False: the API is open.</summary>
-    public bool IsRequired => _file is not null || _token is not null;
+    public bool IsRequired => _source.IsRequired;
+
+    /// <summary>Puts another token in force for the requests that follow.</summary>
+    public void Apply(AdminOptions options)
+    {
+        // The last good token of an unchanged file stays.
+        if (!_source.Holds(options))
+            _source = new Source(options);
+    }
 
     /// <summary>Whether the request's Authorization lets it pass. In constant time for all tokens.</summary>
     public bool Accepts(StringValues authorization)
     {
-        if (!IsRequired)
+        var source = _source;
+        if (!source.IsRequired)
             return true;
-        var expected = Current();
+        var expected = source.Current();
         if (expected is null || authorization.Count != 1 || authorization[0] is not { } given)
             return false;
         return given.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) && Equal(given.AsSpan(Scheme.Length).Trim(), expected);
@@ -52,25 +57,29 @@ internal sealed class AdminToken
         return CryptographicOperations.FixedTimeEquals(a, b) & (lengthA == lengthB);
     }
 
-    private string? Current()
+    /// <summary>Where the token comes from.</summary>
+    private sealed class Source(AdminOptions options)
     {
-        if (_file is null)
-            return _token;
-        try
-        {
-            using var stream = new FileStream(_file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-            Span<byte> bytes = stackalloc byte[MaxLength + 64];
-            var length = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            var token = Encoding.UTF8.GetString(bytes[..length]).Trim();
-            // Too short: just being written.
-            if (token.Length >= MinLength && Encoding.UTF8.GetByteCount(token) <= MaxLength)
-                _token = token;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
-        {
-            // The last good one stays.
-        }
+        private readonly string? _file = options.TokenFile;
+        private volatile string? _token = options.Token;
 
-        return _token;
+        public bool IsRequired => _file is not null || _token is not null;
+
+        public bool Holds(AdminOptions other) => _file is not null ? _file == other.TokenFile : other.TokenFile is null && _token == other.Token;
+
+        public string? Current()
+        {
+            if (_file is null)
+                return _token;
+            // An error leaves the last good one, and so does one that is too short: it is just being written.
+            if (FileBytes.Read(_file, MaxLength + 64, out var bytes) == 0)
+            {
+                var token = Encoding.UTF8.GetString(bytes).Trim();
+                if (token.Length >= MinLength && Encoding.UTF8.GetByteCount(token) <= MaxLength)
+                    _token = token;
+            }
+
+            return _token;
+        }
     }
 }

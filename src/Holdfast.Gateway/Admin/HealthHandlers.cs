@@ -1,3 +1,4 @@
+using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
@@ -9,8 +10,11 @@ namespace Holdfast.Gateway.Admin;
 /// /health and its probes. Ready means listening, configured and not shutting down; never that an application is up, or one bad deploy would
 /// take every gateway out of service.
 /// </summary>
-internal sealed class HealthHandlers(GatewayRuntime runtime)
+internal sealed class HealthHandlers(GatewayRuntime runtime, AdminToken token)
 {
+    /// <summary>Hexadecimal digits of the configuration's hash: enough to compare with `sha256sum` by eye.</summary>
+    private const int HashLength = 12;
+
     public Task LiveAsync(HttpContext context) =>
         context.WriteAsync(StatusCodes.Status200OK, new ReadyView("ok", TelemetryNames.Of(runtime.Phase)), AdminJson.Default.ReadyView);
 
@@ -40,12 +44,23 @@ internal sealed class HealthHandlers(GatewayRuntime runtime)
             UtcTime.Text(runtime.StartedAt),
             runtime.Established,
             runtime.UsableConnections,
+            ViewOf(runtime.Configuration.Report, context),
             new MemoryView(Environment.WorkingSet, GC.GetTotalMemory(forceFullCollection: false)),
             loops,
             listeners,
             Backends());
         return context.WriteAsync(StatusCodes.Status200OK, view, AdminJson.Default.HealthView);
     }
+
+    /// <summary>A fault quotes the file, and a file put there by mistake may hold anything: who may read /v1 may read it.</summary>
+    private ConfigurationView ViewOf(ConfigurationReport report, HttpContext context) => new(
+        TelemetryNames.Of(report.State),
+        report.File,
+        report.Hash[..Math.Min(HashLength, report.Hash.Length)],
+        UtcTime.Text(report.AppliedAt),
+        report.NeedsRestart,
+        report.FaultCount,
+        report.FaultCount > 0 && token.Accepts(context.Request.Headers.Authorization) ? report.Faults : []);
 
     private List<BackendHealthView> Backends()
     {

@@ -240,7 +240,7 @@ internal sealed class HttpForwarder : IDisposable
             message.Content = new StreamedBody(request.Body);
 
         var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
-        var trusted = HandshakePolicy.IsTrusted(_runtime.Listeners[handedOff.ListenerId].Options.TrustedProxies, NativeAddress.From(client));
+        var trusted = HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, NativeAddress.From(client));
         foreach (var (name, values) in request.Headers)
         {
             var bytes = Encoding.ASCII.GetBytes(name);

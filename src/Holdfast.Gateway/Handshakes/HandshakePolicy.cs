@@ -64,7 +64,7 @@ internal sealed class HandshakePolicy(
         if (UpgradeRules.Check(_head, out var outcome) is { } detail)
             return Refuse(handshake, outcome, detail);
 
-        var listener = runtime.Listeners[handshake.ListenerId].Options;
+        var listener = runtime.ListenerOf(handshake.ListenerId).Options;
         if (!runtime.Routes.TryMatch(_head.View, out var route))
             return Refuse(handshake, HandshakeOutcome.NoRoute, "No route matches this host and path.");
         if (route.Choose(random) is not { } backend)

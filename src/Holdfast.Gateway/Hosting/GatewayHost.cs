@@ -3,9 +3,11 @@ using System.Net;
 using System.Security.Cryptography;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admin;
+using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
+using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
@@ -40,6 +42,9 @@ public sealed record GatewayHostOptions
     /// <summary>The clock of loops and load balancing; null: the machine's coarse one. Who sets it wakes the loops when it jumps.</summary>
     internal TimeProvider? LoopTime { get; init; }
 
+    /// <summary>The file that the configuration was read from, watched from the start on; null: it came from elsewhere.</summary>
+    public ConfigurationContent? File { get; init; }
+
     /// <summary>Of the gateway's own messages, on standard error.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 }
@@ -55,8 +60,14 @@ public sealed class GatewayHost : IAsyncDisposable
 
     private static readonly TimeSpan ResolveInterval = TimeSpan.FromSeconds(5);
 
-    private readonly GatewayConfiguration _configuration;
+    /// <summary>How long a stop waits for what it must not depend on.</summary>
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
+
     private readonly GatewayRuntime _runtime;
+    private readonly ListenerSet _listeners;
+    private readonly AdminToken _token;
+    private readonly LiveConfiguration? _live;
+    private readonly IPEndPoint _adminAddress;
     private readonly WebApplication _app;
     private readonly HttpForwarder _forwarder;
     private readonly GatewayTelemetry _telemetry;
@@ -66,6 +77,8 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly CancellationTokenSource _hurry = new();
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly SemaphoreSlim _applying = new(1);
+    private volatile GatewayConfiguration _configuration;
     private Task _resolving = Task.CompletedTask;
     private Task _forgetting = Task.CompletedTask;
     private Task? _stop;
@@ -74,8 +87,12 @@ public sealed class GatewayHost : IAsyncDisposable
     private GatewayHost(GatewayConfiguration configuration, GatewayHostOptions options)
     {
         _configuration = configuration;
+        _adminAddress = configuration.Admin.Address;
         _runtime = new GatewayRuntime(options.Time, new LoopClock(options.LoopTime));
         _runtime.Apply(configuration);
+        _runtime.Configuration.Start(null, default, options.Time.GetUtcNow());
+        _listeners = new ListenerSet(_runtime, DescriptorBudget.Cap(Sys.DescriptorLimit()));
+        _token = new AdminToken(configuration.Admin);
         _forwarder = new HttpForwarder(_runtime);
 
         // Empty: no settings file, variable or argument but our own decides anything here.
@@ -102,12 +119,14 @@ public sealed class GatewayHost : IAsyncDisposable
         });
         _app = builder.Build();
         _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
+        if (options.File is { } file)
+            _live = new LiveConfiguration(file, _runtime.Configuration, ApplyAsync, options.Time, _logger);
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
-        _app.MapAdmin(_runtime, _telemetry, new AdminToken(configuration.Admin), () => _ = StopAsync(atOnce: false));
+        _app.MapAdmin(_runtime, _telemetry, _token, () => _ = StopAsync(atOnce: false));
     }
 
     /// <summary>Where clients connect, by listener; ports are the real ones.</summary>
@@ -140,16 +159,39 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Puts other routes, backends and endpoints in force for new connections; those that are open are not touched. Listeners and the
-    /// admin address stay as they were started.
+    /// Puts another configuration in force for what comes from now on; open connections are not touched. Any thread; calls take turns. Throws
+    /// <see cref="IOException"/>, having changed nothing, when a listener cannot be opened.
     /// </summary>
-    public async Task ApplyAsync(GatewayConfiguration configuration)
+    public Task ApplyAsync(GatewayConfiguration configuration) => ApplyAsync(configuration, default);
+
+    private async Task ApplyAsync(GatewayConfiguration configuration, ContentIdentity content)
     {
-        _runtime.Apply(configuration);
-        HostLog.Applied(_logger, configuration.Routes.Count, configuration.Backends.Count);
-        if (!await _runtime.ResolveAsync(_stopped.Token).ConfigureAwait(false))
-            HostLog.Unresolved(_logger, ResolveInterval);
+        await _applying.WaitAsync(_stopped.Token).ConfigureAwait(false);
+        try
+        {
+            if (_runtime.Phase is GatewayPhase.Closing or GatewayPhase.Stopped)
+                throw new OperationCanceledException("The gateway stops.");
+            var change = await _listeners.OpenAsync(configuration.Listeners, AdminAddress).ConfigureAwait(false);
+            _runtime.Apply(configuration);
+            var needsRestart = ApplyAdmin(configuration.Admin);
+            _configuration = configuration;
+            await _listeners.CommitAsync(change).ConfigureAwait(false);
+            _runtime.Configuration.Apply(content, needsRestart, _runtime.Time.GetUtcNow());
+            ConfigurationLog.Applied(_logger, configuration.Listeners.Count, configuration.Routes.Count, configuration.Backends.Count, content.Hash ?? "");
+            if (needsRestart.Count > 0)
+                ConfigurationLog.NeedsRestart(_logger, string.Join(", ", needsRestart), AdminAddress.ToString());
+        }
+        finally
+        {
+            _applying.Release();
+        }
+
+        // Not waited for: a name server that does not answer must not hold up the next change.
+        _ = ResolveNowAsync();
     }
+
+    /// <summary>Applies what the configuration file holds now, without waiting for it to settle; any thread. Does not wait for it.</summary>
+    public void Reread() => _live?.LookNow();
 
     /// <summary>
     /// Leaves in order: readiness fails at once, the gateway goes on accepting for shutdown.delay since balancers learn late, then
@@ -170,9 +212,13 @@ public sealed class GatewayHost : IAsyncDisposable
         if (_stopped.IsCancellationRequested)
             return;
         await _stopped.CancelAsync().ConfigureAwait(false);
+        // What applies a change posts to loops, and waits for them. Not for ever: it may be a file server that does not answer.
+        if (_live is not null)
+            await Task.WhenAny(_live.DisposeAsync().AsTask(), Task.Delay(StopPatience, _runtime.Time)).ConfigureAwait(false);
+        _ = await _applying.WaitAsync(StopPatience).ConfigureAwait(false);
         // The admin API posts to loops: it goes first.
         _runtime.Phase = GatewayPhase.Stopped;
-        using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(2), _runtime.Time))
+        using (var patience = new CancellationTokenSource(StopPatience, _runtime.Time))
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
@@ -201,15 +247,7 @@ public sealed class GatewayHost : IAsyncDisposable
         }
 
         _runtime.Loops = loops;
-        var bound = new List<BoundListener>();
-        foreach (var listener in _configuration.Listeners)
-        {
-            var fd = EventLoop.OpenListener(listener.Address, out var address);
-            loops[0].Listen(fd, bound.Count, loops.Length == 1 ? null : new LoopBalancer(loops).Distribute);
-            bound.Add(new BoundListener(listener, address));
-        }
-
-        _runtime.Listeners = bound;
+        _listeners.Start(_configuration.Listeners);
         if (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false))
             HostLog.Unresolved(_logger, ResolveInterval);
         _resolving = ResolveLaterAsync(_stopped.Token);
@@ -231,10 +269,11 @@ public sealed class GatewayHost : IAsyncDisposable
             loop.Start();
         _otlp = OtlpExport.Start(new ConfigurationBuilder().AddEnvironmentVariables().Build());
         _runtime.Phase = GatewayPhase.Running;
-        foreach (var listener in bound)
+        foreach (var listener in _runtime.Listeners)
             HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
         HostLog.Admin(_logger, AdminAddress.ToString());
         HostLog.Capacity(_logger, _runtime.UsableConnections, descriptors, loops.Length);
+        _live?.Start();
     }
 
     private async Task StopCoreAsync()
@@ -289,6 +328,20 @@ public sealed class GatewayHost : IAsyncDisposable
             _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
+    /// <summary>The keys that wait for a restart.</summary>
+    private List<string> ApplyAdmin(AdminOptions admin)
+    {
+        var needsRestart = new List<string>();
+        if (!admin.Address.Equals(_adminAddress))
+            needsRestart.Add("admin.address");
+        // On its way to loopback the API may do without a token, but it is not there yet.
+        if (admin is { Token: null, TokenFile: null } && _token.IsRequired && !IPAddress.IsLoopback(_adminAddress.Address))
+            needsRestart.Add("admin.token");
+        else
+            _token.Apply(admin);
+        return needsRestart;
+    }
+
     private IPEndPoint AdminEndPoint()
     {
         foreach (var address in _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? [])
@@ -323,6 +376,19 @@ public sealed class GatewayHost : IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(cancel).ConfigureAwait(false))
                 _runtime.ForgetGone();
+        }
+        catch (OperationCanceledException)
+        {
+            // The gateway stops.
+        }
+    }
+
+    private async Task ResolveNowAsync()
+    {
+        try
+        {
+            if (!await _runtime.ResolveAsync(_stopped.Token).ConfigureAwait(false))
+                HostLog.Unresolved(_logger, ResolveInterval);
         }
         catch (OperationCanceledException)
         {

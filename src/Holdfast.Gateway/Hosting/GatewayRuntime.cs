@@ -1,5 +1,6 @@
 using System.Net;
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
@@ -23,6 +24,8 @@ internal sealed class GatewayRuntime
     private volatile BackendState[] _removed = [];
     private volatile EndpointState[] _endpointsById = [];
     private volatile BackendState[] _backendsById = [];
+    private volatile BoundListener[] _listenersById = [];
+    private volatile IReadOnlyList<BoundListener> _listeners = [];
     private int _admitted;
     private volatile GatewayPhase _phase = GatewayPhase.Starting;
 
@@ -53,8 +56,14 @@ internal sealed class GatewayRuntime
     /// <summary>Set once, before the first connection.</summary>
     public IReadOnlyList<EventLoop> Loops { get; set; } = [];
 
-    /// <summary>Bound listeners by id, with the port the system chose where the configuration said 0.</summary>
-    public IReadOnlyList<BoundListener> Listeners { get; set; } = [];
+    /// <summary>Configured listeners, in the configuration's order, with the port the system chose where the configuration said 0.</summary>
+    public IReadOnlyList<BoundListener> Listeners
+    {
+        get => _listeners;
+        set => _listeners = value;
+    }
+
+    public ConfigurationStatus Configuration { get; } = new();
 
     /// <summary>Relayed connections that fit under the limit of open files.</summary>
     public int UsableConnections { get; set; }
@@ -78,6 +87,9 @@ internal sealed class GatewayRuntime
 
     public EndpointState EndpointOf(int id) => _endpointsById[id];
 
+    /// <summary>Also finds listeners that are no longer configured: their connections live on.</summary>
+    public BoundListener ListenerOf(int id) => _listenersById[id];
+
     public int Established => Loops.Sum(static l => l.Established);
 
     /// <summary>
@@ -88,7 +100,7 @@ internal sealed class GatewayRuntime
     {
         if (Interlocked.Increment(ref _admitted) <= UsableConnections)
         {
-            if (Listeners[listenerId].TryAdmit())
+            if (ListenerOf(listenerId).TryAdmit())
                 return true;
         }
 
@@ -98,8 +110,19 @@ internal sealed class GatewayRuntime
 
     public void Leave(int listenerId)
     {
-        Listeners[listenerId].Leave();
+        ListenerOf(listenerId).Leave();
         Interlocked.Decrement(ref _admitted);
+    }
+
+    /// <summary>Makes a listener known under an id of its own, before it accepts.</summary>
+    public BoundListener AddListener(ListenerOptions options, IPEndPoint address)
+    {
+        lock (_gate)
+        {
+            var listener = new BoundListener(_listenersById.Length, options, address);
+            _listenersById = [.. _listenersById, listener];
+            return listener;
+        }
     }
 
     /// <summary>
@@ -224,11 +247,19 @@ internal sealed class GatewayRuntime
 }
 
 /// <summary>A listener, where it really listens, and how many connections and handshakes it has. Thread-safe.</summary>
-internal sealed class BoundListener(ListenerOptions options, IPEndPoint address)
+internal sealed class BoundListener(int id, ListenerOptions options, IPEndPoint address)
 {
+    private volatile ListenerOptions _options = options;
     private int _admitted;
 
-    public ListenerOptions Options { get; } = options;
+    /// <summary>Unique in this process, never reused: connections keep it for life.</summary>
+    public int Id { get; } = id;
+
+    public ListenerOptions Options
+    {
+        get => _options;
+        set => _options = value;
+    }
 
     public IPEndPoint Address { get; } = address;
 

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
 
-/// <summary>Messages of the gateway's life. Ids 1000 to 1099; next free: 1009, of health: 1037.</summary>
+/// <summary>Messages of the gateway's life. Ids 1000 to 1099; 1008 is retired; next free: 1009, of health (from 1030): 1037.</summary>
 internal static partial class HostLog
 {
     [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
@@ -37,9 +37,6 @@ internal static partial class HostLog
 
     [LoggerMessage(1011, LogLevel.Information, "{Endpoint} of {Backend} is gone")]
     public static partial void EndpointGone(ILogger logger, string backend, string endpoint);
-
-    [LoggerMessage(1008, LogLevel.Information, "Configuration applied: {Routes} routes, {Backends} backends")]
-    public static partial void Applied(ILogger logger, int routes, int backends);
 
     [LoggerMessage(1030, LogLevel.Warning, "Ejected {Endpoint} of {Backend} for {For}: {Failures} failures in a row. Its open connections stay")]
     public static partial void Ejected(ILogger logger, string backend, string endpoint, int failures, TimeSpan @for);

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
@@ -54,6 +55,9 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         _ = meter.CreateObservableCounter("holdfast_loop_wakeups", WakeUps, "{wakeup}", "Times the loop's wait for events returned.");
         _ = meter.CreateObservableCounter("holdfast_accept_pauses", AcceptPauses, "{pause}", "Times accepting paused for want of file descriptors.");
         _ = meter.CreateObservableCounter("holdfast_access_log_dropped", accessLogDropped, "{line}", "Access log lines lost because the output was slow, full or closed.");
+        _ = meter.CreateObservableCounter("holdfast_config_reloads", Reloads, "{change}", "Changes of the configuration since the start, by what became of them.");
+        _ = meter.CreateObservableGauge("holdfast_config_in_force", () => _runtime.Configuration.Report.State == ConfigurationState.InForce ? 1 : 0, null, "1 when what is on disk is in force, 0 when it is rejected or needs a restart.");
+        _ = meter.CreateObservableGauge("holdfast_config_applied_timestamp_seconds", () => _runtime.Configuration.Report.AppliedAt.ToUnixTimeMilliseconds() / 1000.0, "s", "When the configuration in force was applied, in seconds since 1970.");
         _ = meter.CreateObservableGauge("holdfast_usable_connections", () => _runtime.UsableConnections, "{connection}", "Relayed connections that fit under the limit of open files.");
         _ = meter.CreateObservableGauge("holdfast_managed_heap_bytes", static () => GC.GetTotalMemory(forceFullCollection: false), "By", "Bytes of the managed heap, garbage included.");
         _ = meter.CreateObservableGauge("process_resident_memory_bytes", static () => Environment.WorkingSet, "By", "Resident memory of the process.");
@@ -156,6 +160,12 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
 
         return sum == 0 ? 1 : (double)most * endpoints / sum;
     }
+
+    private Measurement<long>[] Reloads() =>
+    [
+        new(_runtime.Configuration.Applied, new Tag("outcome", "applied")),
+        new(_runtime.Configuration.Rejected, new Tag("outcome", "rejected")),
+    ];
 
     private List<Measurement<long>> WakeUps() => ByLoop(static l => l.WakeUps);
 

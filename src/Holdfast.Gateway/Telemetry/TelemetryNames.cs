@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
@@ -22,6 +23,7 @@ internal static class TelemetryNames
     private static readonly string[] EndpointHealths = All<EndpointHealth>();
     private static readonly string[] UnhealthyReasons = All<UnhealthyReason>();
     private static readonly string[] CheckOutcomes = All<CheckOutcome>();
+    private static readonly string[] ConfigurationStates = All<ConfigurationState>();
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
     private static readonly string[] DrainCauses = All<DrainCause>();
 
@@ -38,6 +40,8 @@ internal static class TelemetryNames
     public static string Of(UnhealthyReason value) => At(UnhealthyReasons, (int)value);
 
     public static string Of(CheckOutcome value) => At(CheckOutcomes, (int)value);
+
+    public static string Of(ConfigurationState value) => At(ConfigurationStates, (int)value);
 
     public static string Of(GatewayPhase value) => At(GatewayPhases, (int)value);
 

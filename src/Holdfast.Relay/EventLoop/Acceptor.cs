@@ -23,6 +23,7 @@ internal sealed class Acceptor : IDisposable
     private long _pausedUntil;
     private long _pressure;
     private long _accepted;
+    private bool _closedForGood;
 
     /// <param name="core">The loop's own.</param>
     /// <param name="onAccepted">Descriptor (owned by the callee), client, listener id.</param>
@@ -56,14 +57,40 @@ internal sealed class Acceptor : IDisposable
         return fd;
     }
 
-    /// <summary>Takes over a socket of <see cref="Open"/>; on the loop's thread, or before it runs.</summary>
-    public void Add(int fd, int listenerId)
+    /// <summary>
+    /// Takes over a socket of <see cref="Open"/>; on the loop's thread, or before it runs. 0, or a negated errno and the socket is closed.
+    /// </summary>
+    public int Add(int fd, int listenerId)
     {
-        _listeners.Add(new Listener(fd, listenerId));
-        // Level-triggered: what one turn leaves in the backlog is told again.
-        var result = _core.Epoll.Register(fd, EpollEvents.In, TokenOf(_listeners.Count - 1));
+        var position = _listeners.FindIndex(static l => l.Closed);
+        // Level-triggered: what one turn leaves in the backlog is told again. While accepting is paused, the end of the pause registers it.
+        var result = _closedForGood ? -(int)Errno.BadDescriptor
+            : _pausedUntil != 0 ? 0
+            : _core.Epoll.Register(fd, EpollEvents.In, TokenOf(position < 0 ? _listeners.Count : position));
         if (result < 0)
-            throw new IOException("epoll refuses a listening socket: errno " + -result);
+        {
+            Sys.Close(fd);
+            return result;
+        }
+
+        if (position < 0)
+            _listeners.Add(new Listener(fd, listenerId));
+        else
+            _listeners[position] = new Listener(fd, listenerId);
+        return 0;
+    }
+
+    /// <summary>Accepts who has come, and then no more on this listener. False: no such listener.</summary>
+    public bool Close(int listenerId)
+    {
+        var position = _listeners.FindIndex(l => l.Id == listenerId && !l.Closed);
+        if (position < 0)
+            return false;
+        // The kernel resets who is left in the backlog.
+        OnEvent(position);
+        Sys.Close(_listeners[position].Fd);
+        _listeners[position] = _listeners[position] with { Closed = true };
+        return true;
     }
 
     /// <summary>Tokens of listeners: generation 0, odd numbers, so that none is the wake-up's.</summary>
@@ -130,6 +157,7 @@ internal sealed class Acceptor : IDisposable
     /// <summary>No more connections: the sockets close, and clients in the backlog are reset by the kernel.</summary>
     public void CloseAll()
     {
+        _closedForGood = true;
         for (var i = 0; i < _listeners.Count; i++)
         {
             if (_listeners[i].Closed)

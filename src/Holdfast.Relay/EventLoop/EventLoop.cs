@@ -98,8 +98,19 @@ public sealed class EventLoop : IDisposable
     public void Listen(int fd, int listenerId, Action<int, NativeAddress, int>? distribute)
     {
         _distribute = distribute;
-        _acceptor.Add(fd, listenerId);
+        var result = _acceptor.Add(fd, listenerId);
+        if (result < 0)
+            throw new IOException("epoll refuses a listening socket: errno " + -result);
     }
+
+    /// <summary>
+    /// On the loop's thread: as <see cref="Listen"/>, while the loop runs; accepted connections go where those of the first listener go. False,
+    /// and the socket is closed, when the system has no room for it, or the loop has stopped listening.
+    /// </summary>
+    public bool TryListen(int fd, int listenerId) => _acceptor.Add(fd, listenerId) == 0;
+
+    /// <summary>On the loop's thread: accepts who waits in the backlog, and closes this listener's socket. False: there is none.</summary>
+    public bool StopListening(int listenerId) => _acceptor.Close(listenerId);
 
     public void Start() => _thread.Start();
 
@@ -124,7 +135,7 @@ public sealed class EventLoop : IDisposable
         Volatile.Write(ref _load, _core.Pairs.Count);
     }
 
-    /// <summary>On the loop's thread: stops listening.</summary>
+    /// <summary>On the loop's thread: stops listening, for good.</summary>
     public void StopListening() => _acceptor.CloseAll();
 
     /// <summary>On the loop's thread: ends the pair with this id. False: no such pair here.</summary>

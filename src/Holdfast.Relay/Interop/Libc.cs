@@ -15,6 +15,8 @@ internal static unsafe partial class Libc
     [LibraryImport(Name)] internal static partial nint read(int fd, byte* buffer, nint length);
     [LibraryImport(Name)] internal static partial nint write(int fd, byte* buffer, nint length);
     [LibraryImport(Name)] internal static partial int close(int fd);
+    [LibraryImport(Name)] internal static partial int open(byte* path, int flags);
+    [LibraryImport(Name)] internal static partial nint lseek(int fd, nint offset, int whence);
     [LibraryImport(Name)] internal static partial int shutdown(int fd, int how);
     [LibraryImport(Name)] internal static partial int socket(int domain, int type, int protocol);
     [LibraryImport(Name)] internal static partial int bind(int fd, byte* address, uint length);

@@ -48,7 +48,7 @@ public sealed class AdminApiTests : IAsyncLifetime
     [Fact]
     public async Task Health_tells_of_loops_listeners_backends_and_memory()
     {
-        Runtime.Listeners = [new BoundListener(new() { Name = "web", Address = new IPEndPoint(IPAddress.Any, 0) }, new IPEndPoint(IPAddress.Any, 8080))];
+        Runtime.Listeners = [Runtime.AddListener(new() { Name = "web", Address = new IPEndPoint(IPAddress.Any, 0) }, new IPEndPoint(IPAddress.Any, 8080))];
         _admin.Gateway.Chat.Endpoints[1].Reserve();
         _admin.Gateway.Chat.Endpoints[1].MarkDraining();
         var (status, json) = await _admin.GetAsync("/health");
