@@ -39,15 +39,15 @@ internal sealed class CheckStream(Socket socket)
         return read > 0;
     }
 
-    /// <summary>The head of the answer that counts, not an interim one but a 101; what follows it stays unread. Null: there is none, or it is too long.</summary>
-    public async Task<byte[]?> ReadHeadAsync(CancellationToken cancel)
+    /// <summary>The head of the answer that counts, not an interim one but a 101; what follows it stays unread. Empty when there is a fault.</summary>
+    public async Task<(byte[] Head, CheckResult? Fault)> ReadHeadAsync(CancellationToken cancel)
     {
         var head = new List<byte>();
         var all = 0;
         while (true)
         {
             if (_start == _end && !await ReadAsync(cancel).ConfigureAwait(false))
-                return null;
+                return ([], CheckResult.Ended);
             var searched = head.Count;
             head.AddRange(Unread);
             var end = HeadEnd.Find(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(head), searched);
@@ -55,12 +55,12 @@ internal sealed class CheckStream(Socket socket)
             Take(taken);
             all += taken;
             if (all > MaxHead)
-                return null;
+                return ([], new CheckResult(CheckOutcome.BadAnswer, "the head of its answer is over 32 KiB"));
             if (end < 0)
                 continue;
             var bytes = head.GetRange(0, end).ToArray();
             if (ResponseHead.TryParse(bytes, out var parsed) != ResponseFault.None || parsed.Status is 101 or >= 200)
-                return bytes;
+                return (bytes, null);
             head.Clear();
         }
     }

@@ -162,7 +162,7 @@ internal sealed class HealthMonitor(GatewayRuntime runtime, Action<BackendState,
             if (!_byEndpoint.TryGetValue(endpoint.Id, out var current) || current != watch)
                 return;     // Its options or its endpoint left while it was under way.
             var passed = result.Outcome == CheckOutcome.Passed;
-            var changed = watch.Ledger.Record(passed, startedAt, watch.Options);
+            var changed = watch.Ledger.Record(passed, startedAt, Time.GetTimestamp(), watch.Options);
             endpoint.CheckFailure = passed ? null : result.Reason;
             if (changed)
                 Change(watch, result);
@@ -201,7 +201,9 @@ internal sealed class HealthMonitor(GatewayRuntime runtime, Action<BackendState,
         {
             if (!_byEndpoint.TryGetValue(endpoint.Id, out var watch))
                 continue;
-            var drains = endpoint.FailsCheck && HasOther(backend, watch);
+            // One that has never been in service has nothing to leave.
+            var isInUse = endpoint.Phase != EndpointPhase.Starting || endpoint.Connections > 0;
+            var drains = endpoint.FailsCheck && isInUse && HasOther(backend, watch);
             if (drains == watch.IsDraining)
                 continue;
             watch.IsDraining = drains;
@@ -213,8 +215,8 @@ internal sealed class HealthMonitor(GatewayRuntime runtime, Action<BackendState,
     }
 
     /// <summary>
-    /// Whether another endpoint is in service and has passed a check that began after this one's had begun to fail: one that passed before might
-    /// be about to fail of the same cause.
+    /// Whether another endpoint is in service and has passed a check that began after this one was known to fail: one that passed before may be
+    /// about to fail of the same cause.
     /// </summary>
     private bool HasOther(BackendState backend, EndpointWatch failing)
     {

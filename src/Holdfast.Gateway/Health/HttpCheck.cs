@@ -14,8 +14,9 @@ internal static class HttpCheck
         await stream.SendAsync(
             $"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {UserAgent}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
             cancel).ConfigureAwait(false);
-        if (await stream.ReadHeadAsync(cancel).ConfigureAwait(false) is not { } head)
-            return CheckResult.Ended;
+        var (head, broken) = await stream.ReadHeadAsync(cancel).ConfigureAwait(false);
+        if (broken is not null)
+            return broken.Value;
         var fault = ResponseHead.TryParse(head, out var response);
         if (fault != ResponseFault.None)
             return new CheckResult(CheckOutcome.BadAnswer, "it answered no valid HTTP: " + fault);

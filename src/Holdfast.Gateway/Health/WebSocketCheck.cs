@@ -22,8 +22,9 @@ internal static class WebSocketCheck
             $"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {HttpCheck.UserAgent}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             + $"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {Encoding.ASCII.GetString(key)}\r\n\r\n",
             cancel).ConfigureAwait(false);
-        if (await stream.ReadHeadAsync(cancel).ConfigureAwait(false) is not { } head)
-            return CheckResult.Ended;
+        var (head, broken) = await stream.ReadHeadAsync(cancel).ConfigureAwait(false);
+        if (broken is not null)
+            return broken.Value;
         if (Judge(head, key, out var reservedBits) is { } refused)
             return refused;
 

@@ -21,7 +21,7 @@ public sealed class CheckLedgerTests
             var ledger = new CheckLedger(isUnhealthy);
             for (var i = 0; i < checks.Length; i++)
             {
-                var changed = ledger.Record(checks[i], i, options);
+                var changed = ledger.Record(checks[i], 10 * i, (10 * i) + 7, options);
 
                 var soFar = checks[..(i + 1)].Reverse().ToArray();
                 var inARow = soFar.TakeWhile(c => c == checks[i]).Count();
@@ -29,8 +29,8 @@ public sealed class CheckLedgerTests
                 Assert.Equal(enough && isUnhealthy == checks[i], changed);
                 isUnhealthy ^= changed;
                 Assert.Equal(isUnhealthy, ledger.IsUnhealthy);
-                Assert.Equal(checks[i] ? null : i + 1 - inARow, ledger.FailingSince);
-                Assert.Equal(Array.LastIndexOf(checks, true, i) is >= 0 and var last ? last : null, ledger.PassedAt);
+                Assert.Equal(checks[i] ? null : (10 * (i + 1 - inARow)) + 7, ledger.FailingSince);
+                Assert.Equal(Array.LastIndexOf(checks, true, i) is >= 0 and var last ? 10 * last : null, ledger.PassedAt);
             }
         }).Check(Runs);
 }
