@@ -9,8 +9,11 @@ internal static class Program
     {
         CheckCommand.Create(),
         DevCommand.Create(),
+        DrainCommand.Create(),
         GatewayCommand.Create(),
         LoadCommand.Create(),
+        StatusCommand.Create(),
+        TopCommand.Create(),
     };
 
     private static async Task<int> Main(string[] args)

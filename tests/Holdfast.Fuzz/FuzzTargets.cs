@@ -1,3 +1,4 @@
+using Holdfast.Fuzz.Dns;
 using Holdfast.Fuzz.Http1;
 using Holdfast.Fuzz.WebSocket;
 
@@ -20,5 +21,6 @@ internal static class FuzzTargets
         ["host"] = HostTarget.Fuzz,
         ["response-head"] = ResponseHeadTarget.Fuzz,
         ["chunked"] = ChunkedTarget.Fuzz,
+        ["dns-response"] = DnsResponseTarget.Fuzz,
     };
 }

@@ -14,6 +14,8 @@ internal sealed class Mutator(Random random)
         }.Select(System.Text.Encoding.Latin1.GetBytes),
         [0x7E, 0x00, 0x7E], [0x7F, 0, 0, 0, 0, 0, 1, 0, 0], [0x80, 0], [0x00, 0], [0x89, 0], [0x88, 2, 3, 0xE8],
         [0x7F, 0x80, 0, 0, 0, 0, 0, 0, 0], [0xFE, 0xFF, 0xFF],
+        // A pointer to the question of a DNS message, and the fixed part of its records.
+        [0xC0, 0x0C], [0xC0, 0x0C, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4], [0xC0, 0x0C, 0, 5, 0, 1, 0, 0, 0, 5, 0, 2],
     ];
 
     public byte[] Mutate(byte[] input, IReadOnlyList<byte[]> others)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Holdfast.Relay.Interop;
 using Holdfast.Testing;
 
@@ -30,6 +31,84 @@ public sealed class ListenerTests
     {
         var error = Assert.Throws<IOException>(() => EventLoop.EventLoop.OpenListener(IPEndPoint.Parse("192.0.2.1:0"), out _));
         Assert.Contains("192.0.2.1", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Listeners_come_and_go_while_the_loop_runs_and_pairs_keep_the_id_of_theirs()
+    {
+        using var relay = new RelayHarness();
+        var second = EventLoop.EventLoop.OpenListener(new IPEndPoint(IPAddress.Loopback, 0), out var address);
+        Assert.True(relay.OnLoop(loop => loop.TryListen(second, 8)));
+        using var pair = Open(address, relay.Endpoints);
+        Assert.True(relay.OnLoop(loop => loop.StopListening(8)));
+        Assert.False(relay.OnLoop(loop => loop.StopListening(8)));
+        Assert.Equal(SocketError.ConnectionRefused, Assert.Throws<SocketException>(() => RawPeer.Connect(address)).SocketErrorCode);
+        AssertEcho(pair, 1);
+
+        // In the place that became free, under an id of its own.
+        var third = EventLoop.EventLoop.OpenListener(address, out _);
+        Assert.True(relay.OnLoop(loop => loop.TryListen(third, 9)));
+        using var late = Open(address, relay.Endpoints);
+        using var first = relay.Open();
+        AssertEcho(late, 2);
+        foreach (var (ends, listener) in ((Ends, int)[])[(pair, 8), (late, 9), (first, 7)])
+        {
+            ends.Client.Finish();
+            Assert.Equal(listener, relay.WaitForEnd().ListenerId);
+        }
+    }
+
+    [Fact]
+    public void Who_waits_when_a_listener_closes_is_still_accepted()
+    {
+        using var relay = new RelayHarness();
+        RawPeer? client = null;
+        Assert.True(relay.OnLoop(loop =>
+        {
+            client = relay.Connect();
+            return loop.StopListening(7);
+        }));
+        client!.Send(RelayHarness.Request);
+        using var endpoint = RawPeer.Accept(relay.Endpoints);
+        _ = endpoint.ReceiveHead();
+        client.Dispose();
+    }
+
+    [Fact]
+    public void A_loop_that_has_stopped_listening_takes_no_listener()
+    {
+        using var relay = new RelayHarness();
+        var fd = EventLoop.EventLoop.OpenListener(new IPEndPoint(IPAddress.Loopback, 0), out var address);
+        Assert.False(relay.OnLoop(loop =>
+        {
+            loop.StopListening();
+            return loop.TryListen(fd, 8);
+        }));
+        Sys.Close(EventLoop.EventLoop.OpenListener(address, out _));
+    }
+
+    [Fact]
+    public void A_listener_that_comes_while_accepting_is_paused_waits_with_the_others()
+    {
+        var clock = new ManualClock();
+        using var relay = new RelayHarness(clock: clock);
+        _ = relay.OnLoop(loop => loop.DescriptorCap = 1);
+        using var first = relay.Connect();
+        relay.Until(loop => loop.AcceptPauses == 1, "accepting did not pause");
+        var fd = EventLoop.EventLoop.OpenListener(new IPEndPoint(IPAddress.Loopback, 0), out var address);
+        Assert.True(relay.OnLoop(loop => loop.TryListen(fd, 8)));
+        using var second = RawPeer.Connect(address);
+        for (var i = 0; i < 10; i++)
+            Assert.Equal(1, relay.OnLoop(loop => loop.AcceptPauses));
+
+        _ = relay.OnLoop(loop => loop.DescriptorCap = int.MaxValue);
+        relay.Advance(1_000);
+        foreach (var client in (RawPeer[])[first, second])
+        {
+            client.Send(RelayHarness.Request);
+            using var endpoint = RawPeer.Accept(relay.Endpoints);
+            _ = endpoint.ReceiveHead();
+        }
     }
 
     [Fact]
@@ -74,7 +153,7 @@ public sealed class ListenerTests
         return (int.Parse(numbers[0], CultureInfo.InvariantCulture), int.Parse(numbers[1], CultureInfo.InvariantCulture));
     }
 
-    private static Ends Open(IPEndPoint address, System.Net.Sockets.Socket endpoints)
+    private static Ends Open(IPEndPoint address, Socket endpoints)
     {
         var client = RawPeer.Connect(address);
         client.Send(RelayHarness.Request);

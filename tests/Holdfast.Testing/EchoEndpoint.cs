@@ -6,11 +6,36 @@ namespace Holdfast.Testing;
 /// <summary>An endpoint that sends every message frame back, answers pings and closes; a thread for each connection.</summary>
 public sealed class EchoEndpoint : IDisposable
 {
-    private readonly Socket _listener = RawPeer.Listen();
+    private readonly Socket _listener;
     private readonly List<RawPeer> _peers = [];
     private int _connections;
 
-    public EchoEndpoint() => new Thread(Accept) { IsBackground = true, Name = "echo-endpoint" }.Start();
+    /// <param name="address">Null: a free port of 127.0.0.1.</param>
+    public EchoEndpoint(IPEndPoint? address = null)
+    {
+        _listener = RawPeer.Listen(address: address);
+        new Thread(Accept) { IsBackground = true, Name = "echo-endpoint" }.Start();
+    }
+
+    /// <summary>One on each address, all on one port, as the pods of a Service are.</summary>
+    public static EchoEndpoint[] OnOnePort(params string[] addresses)
+    {
+        while (true)
+        {
+            var endpoints = new List<EchoEndpoint> { new(new IPEndPoint(IPAddress.Parse(addresses[0]), 0)) };
+            try
+            {
+                foreach (var address in addresses[1..])
+                    endpoints.Add(new EchoEndpoint(new IPEndPoint(IPAddress.Parse(address), endpoints[0].Port)));
+                return [.. endpoints];
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                // Taken on another address: another port is tried.
+                endpoints.ForEach(static endpoint => endpoint.Dispose());
+            }
+        }
+    }
 
     public int Port => ((IPEndPoint)_listener.LocalEndPoint!).Port;
 

@@ -32,13 +32,15 @@ public sealed class RawPeer : IDisposable
         return new RawPeer(socket);
     }
 
-    /// <summary>A listening socket on a free loopback port.</summary>
-    public static Socket Listen(int receiveBuffer = 0)
+    /// <summary>A listening socket.</summary>
+    /// <param name="address">Null: a free port of 127.0.0.1.</param>
+    public static Socket Listen(int receiveBuffer = 0, IPEndPoint? address = null)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        address ??= new IPEndPoint(IPAddress.Loopback, 0);
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         if (receiveBuffer > 0)
             socket.ReceiveBufferSize = receiveBuffer;
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        socket.Bind(address);
         socket.Listen(512);
         return socket;
     }

@@ -3,13 +3,13 @@ namespace Holdfast.Api.Configuration;
 /// <summary>Endpoints found by name: every A and AAAA address of a headless Service is one.</summary>
 public sealed record DnsOptions
 {
-    /// <summary>A DNS name in lower case; search domains of the system apply to names that are not fully qualified.</summary>
+    /// <summary>A DNS name in lower case. The system's search domains apply unless it ends in a dot.</summary>
     public required string Name { get; init; }
 
     /// <summary>Of every endpoint; 1 to 65535.</summary>
     public required int Port { get; init; }
 
-    /// <summary>Between two look-ups. Default 5 s: kube-dns and CoreDNS serve these records with a TTL of 5 s. At least 100 ms.</summary>
+    /// <summary>Between two look-ups. Default 5 s, CoreDNS' default TTL of such records; asked more often, caches would answer. At least 100 ms.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>

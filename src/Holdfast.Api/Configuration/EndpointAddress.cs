@@ -4,7 +4,7 @@ using System.Net;
 namespace Holdfast.Api.Configuration;
 
 /// <summary>Where an endpoint listens.</summary>
-/// <param name="Host">An IP address (IPv6 without brackets, in its shortest form) or a lower-case DNS name.</param>
+/// <param name="Host">An IP address (IPv6 without brackets, in its shortest form) or a lower-case DNS name, with a dot at its end when no search domain applies.</param>
 /// <param name="Port">1 to 65535.</param>
 public sealed record EndpointAddress(string Host, int Port)
 {

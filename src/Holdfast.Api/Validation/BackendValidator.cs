@@ -37,7 +37,7 @@ internal static class BackendValidator
 
     private static void ValidateDns(DnsOptions dns, string key, FaultCollector faults)
     {
-        if (dns.Name.Length > 0 && (!Syntax.IsHostName(dns.Name, underscore: true) || System.Net.IPAddress.TryParse(dns.Name, out _)))
+        if (dns.Name.Length > 0 && (!Syntax.IsDnsName(dns.Name) || System.Net.IPAddress.TryParse(dns.Name.AsSpan().TrimEnd('.'), out _)))
             faults.Invalid(key + ".name", $"{Printable.Quote(dns.Name)} is not a DNS name; write for example chat.default.svc");
         if (dns.Port is < 1 or > 65535)
             faults.Invalid(key + ".port", string.Create(CultureInfo.InvariantCulture, $"{dns.Port} is not a port; write 1 to 65535, for example 8080"));

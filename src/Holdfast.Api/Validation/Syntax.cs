@@ -42,6 +42,9 @@ internal static class Syntax
         return true;
     }
 
+    /// <summary>A name that can be looked up: with underscores, as container networks use them, and perhaps a dot at the end, which makes it absolute.</summary>
+    public static bool IsDnsName(ReadOnlySpan<char> text) => IsHostName(text.EndsWith('.') ? text[..^1] : text, underscore: true);
+
     /// <summary>Only visible ASCII (0x21 to 0x7E): what a request target or a bearer token may hold.</summary>
     public static bool IsVisible(string text) => text.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0;
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Holdfast.Cli.Dev;
 using Spectre.Console;
 
@@ -15,7 +14,7 @@ internal static class DevCommand
             Description = "A shell command that starts one replica; it reads its port from WEBSOCKET_PORT or PORT. Default: the Showcase.",
             HelpName = "CMD",
         };
-        var replicas = new Option<int>("--replicas") { Description = "How many.", DefaultValueFactory = _ => 3, HelpName = "N" };
+        var replicas = new Option<int>("--replicas") { Description = "How many at first.", DefaultValueFactory = _ => 3, HelpName = "N" };
         var port = new Option<int>("--port")
         {
             Description = "Where the gateway takes clients, on 127.0.0.1.",
@@ -33,6 +32,15 @@ internal static class DevCommand
             Description = "A replica is ready when a GET of this path is answered with 2xx. Default: when its port accepts.",
             HelpName = "PATH",
         };
+        var late = new Option<bool>("--late")
+        {
+            Description = "A replica that ends gets SIGTERM at once, and the gateway hears of it only when it has gone.",
+        };
+        var config = new Option<string?>("--config", "-c")
+        {
+            Description = "A gateway configuration (YAML) for routes and backends; the replicas become the endpoints of the backend 'app', or of the only one.",
+            HelpName = "FILE",
+        };
         Require(replicas, n => n is >= 1 and <= DevOptions.MaxReplicas, $"from 1 to {DevOptions.MaxReplicas}");
         Require(port, IsPort, "a port from 1 to 65535");
         Require(adminPort, IsPort, "a port from 1 to 65535");
@@ -41,10 +49,11 @@ internal static class DevCommand
 
         var dev = new Command("dev", "Runs replicas of an application and the gateway before them, on this machine.")
         {
-            app, replicas, port, adminPort, health,
+            app, replicas, port, adminPort, health, late, config,
         };
         dev.SetAction((parsed, _) => RunAsync(new DevOptions(
-            parsed.GetValue(app), parsed.GetValue(replicas), parsed.GetValue(port), parsed.GetValue(adminPort), parsed.GetValue(health))));
+            parsed.GetValue(app), parsed.GetValue(replicas), parsed.GetValue(port), parsed.GetValue(adminPort), parsed.GetValue(health),
+            parsed.GetValue(late), parsed.GetValue(config))));
         return dev;
     }
 
@@ -59,6 +68,7 @@ internal static class DevCommand
         var (dotnet, tool) = Tool();
         try
         {
+            var configuration = DevConfiguration.Read(options);
             var command = options.App is { } app ? ReplicaCommand.ForApp(app) : ReplicaCommand.ForShowcase(AppContext.BaseDirectory, dotnet);
             IDevScreen screen = !Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities.Ansi
                 ? new TableScreen(AnsiConsole.Console, TimeProvider.System)
@@ -66,9 +76,15 @@ internal static class DevCommand
             using var quit = new CancellationTokenSource();
             using var hurry = new CancellationTokenSource();
             using var signals = new SignalSet(quit, hurry);
-            var session = new DevSession(options, command, tool, screen, KeyReader.StartIfTerminal(), TimeProvider.System, new Random());
+            var session = new DevSession(options, configuration, command, tool, screen, KeyReader.Start(), TimeProvider.System, new Random());
             await session.RunAsync(quit.Token, hurry.Token);
             return ExitCodes.Ok;
+        }
+        catch (DevConfigurationException e)
+        {
+            foreach (var fault in e.Faults)
+                await Console.Error.WriteLineAsync("holdfast: " + fault);
+            return ExitCodes.BadUsage;
         }
         catch (Exception e) when (e is DevException or IOException or UnauthorizedAccessException)
         {
@@ -96,24 +112,4 @@ internal static class DevCommand
         if (!result.Errors.Any() && !holds(result.GetValue(option)))
             result.AddError($"{option.Name} '{string.Join(' ', result.Tokens)}': {good} is needed");
     });
-
-    /// <summary>The first signal quits, the second does not wait.</summary>
-    private sealed class SignalSet : IDisposable
-    {
-        private readonly PosixSignalRegistration[] _registrations;
-
-        public SignalSet(CancellationTokenSource quit, CancellationTokenSource hurry)
-        {
-            _registrations = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGQUIT])
-                .Select(signal => PosixSignalRegistration.Create(signal, On))];
-
-            void On(PosixSignalContext context)
-            {
-                context.Cancel = true;
-                (quit.IsCancellationRequested ? hurry : quit).Cancel();
-            }
-        }
-
-        public void Dispose() => Array.ForEach(_registrations, r => r.Dispose());
-    }
 }

@@ -1,25 +1,33 @@
+using Holdfast.Cli.Admin;
+
 namespace Holdfast.Cli.Dev;
 
-/// <summary>A replica and where it listens.</summary>
-internal sealed record Replica(SupervisedProcess Process, int Port)
-{
-    public string Name => Process.Name;
-
-    /// <summary>As the gateway names it.</summary>
-    public string Address { get; } = DevGateway.Address(Port);
-}
-
 /// <summary>Everything a screen shows. Any thread.</summary>
-internal sealed record DevModel(DevOptions Options, IReadOnlyList<Replica> Replicas, SupervisedProcess Gateway, AdminPoller Admin, bool HasKeys)
+/// <param name="Options">What was asked for.</param>
+/// <param name="Backend">Whose endpoints the replicas are.</param>
+/// <param name="List">The replicas.</param>
+/// <param name="Gateway">The process before them.</param>
+/// <param name="Admin">What the gateway says of itself.</param>
+/// <param name="HasKeys">Somebody may press one.</param>
+internal sealed record DevModel(
+    DevOptions Options, string Backend, ReplicaList List, SupervisedProcess Gateway, AdminPoller Admin, bool HasKeys)
 {
+    /// <summary>In the order of their starts: the old ones of a roll before the new.</summary>
+    public IReadOnlyList<Replica> Replicas => List.All;
+
     /// <summary>The name of the replica at an endpoint's address, or the address.</summary>
-    public string NameOf(string? address) => Replicas.FirstOrDefault(r => r.Address == address)?.Name ?? address ?? "-";
+    public string NameOf(string? address) => List.NameOf(address) ?? address ?? "-";
 
     /// <summary>The running replica with the most connections; the first of several.</summary>
-    public Replica? Busiest()
+    public Replica? Busiest() => Busiest(r => r.Process.Snapshot.ProcessId != 0);
+
+    /// <summary>The one with the most connections of those that can be drained; the first of several.</summary>
+    public Replica? BusiestReady() => Busiest(r => r.Standing.Standing == Standing.Ready);
+
+    private Replica? Busiest(Func<Replica, bool> which)
     {
-        var endpoints = Admin.View.Endpoints;
-        return Replicas.Where(r => r.Process.Snapshot.ProcessId != 0).MaxBy(r => endpoints.GetValueOrDefault(r.Address)?.Connections ?? 0);
+        var endpoints = Admin.View.EndpointsOf(Backend);
+        return Replicas.Where(which).MaxBy(r => endpoints.GetValueOrDefault(r.Address)?.Connections ?? 0);
     }
 }
 

@@ -14,8 +14,11 @@ internal static class FreePorts
     /// Picks ports below the kernel's ephemeral range, so that no outgoing connection takes a replica's port while the replica is being started
     /// again.
     /// </summary>
+    /// <param name="count">How many.</param>
+    /// <param name="random">The source of randomness.</param>
+    /// <param name="except">Not these, free or not.</param>
     /// <exception cref="IOException">None is left.</exception>
-    public static IReadOnlyList<int> Pick(int count, Random random)
+    public static IReadOnlyList<int> Pick(int count, Random random, IReadOnlyCollection<int>? except = null)
     {
         var end = EphemeralStart();
         var start = end > Lowest + 1000 ? Lowest : 1024;
@@ -23,7 +26,7 @@ internal static class FreePorts
         for (var attempt = 0; picked.Count < count && attempt < 1000 + count; attempt++)
         {
             var port = random.Next(start, end);
-            if (!picked.Contains(port) && IsFree(IPAddress.Any, port))
+            if (!picked.Contains(port) && except?.Contains(port) != true && IsFree(IPAddress.Any, port))
                 picked.Add(port);
         }
 

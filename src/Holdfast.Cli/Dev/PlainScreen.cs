@@ -39,7 +39,7 @@ internal sealed class PlainScreen(TextWriter output, TimeProvider time) : IDevSc
         var app = options.App is { } command ? $"'{command}'" : "the Showcase";
         Say($"{replicas} of {app} behind {options.Address}, admin API at {options.AdminAddress}");
         if (model.HasKeys)
-            Say("keys: k kills the busiest replica, 1-9 kill that one, q quits");
+            Say("keys: r rolls all, + and - scale, d drains the busiest or takes it back, k kills the busiest, 1-9 kill that one, q quits");
         var last = "";
         while (true)
         {
@@ -57,11 +57,12 @@ internal sealed class PlainScreen(TextWriter output, TimeProvider time) : IDevSc
         var view = model.Admin.View;
         if (!view.Answers)
             return null;
+        var endpoints = view.EndpointsOf(model.Backend);
         var each = model.Replicas.Select(r => string.Create(
-            CultureInfo.InvariantCulture, $"{r.Name} {view.Endpoints.GetValueOrDefault(r.Address)?.Connections ?? 0}"));
+            CultureInfo.InvariantCulture, $"{r.Name} {endpoints.GetValueOrDefault(r.Address)?.Connections ?? 0}"));
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{view.Endpoints.Values.Sum(e => e.Connections)} connections ({string.Join(", ", each)}), "
+            $"{endpoints.Values.Sum(e => e.Connections)} connections ({string.Join(", ", each)}), {view.Connects.Now:0} new/s, "
             + $"{view.Rates.Values.Sum(r => r.ToEndpoint):0} messages/s to replicas, {view.Rates.Values.Sum(r => r.ToClient):0} to clients, "
             + $"{model.Replicas.Sum(r => r.Process.Snapshot.Restarts)} restarts");
     }

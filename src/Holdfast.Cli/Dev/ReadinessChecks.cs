@@ -9,14 +9,22 @@ internal interface IReadinessCheck
     /// <summary>What is waited for, to be read after "waiting for".</summary>
     string Describe { get; }
 
+    /// <summary>Whether it is asked on after it was ready once.</summary>
+    bool IsAskedAgain { get; }
+
     /// <summary>False for any failure; only cancellation throws.</summary>
     Task<bool> IsReadyAsync(CancellationToken cancel);
 }
 
-/// <summary>Ready as soon as the port accepts: all that can be asked of an application without a health path.</summary>
+/// <summary>
+/// Ready as soon as the port accepts: all that can be asked of an application without a health path. Asked once: most applications have something
+/// to say about a client that connects and leaves.
+/// </summary>
 internal sealed class PortReadiness(int port) : IReadinessCheck
 {
     public string Describe => $"127.0.0.1:{port} to accept";
+
+    public bool IsAskedAgain => false;
 
     public async Task<bool> IsReadyAsync(CancellationToken cancel)
     {
@@ -34,9 +42,11 @@ internal sealed class PortReadiness(int port) : IReadinessCheck
 }
 
 /// <summary>Ready when a GET is answered with 2xx.</summary>
-internal sealed class HttpReadiness(HttpClient http, Uri address) : IReadinessCheck
+internal sealed class HttpReadiness(HttpClient http, Uri address, bool isAskedAgain = true) : IReadinessCheck
 {
     public string Describe => $"a 2xx from {address}";
+
+    public bool IsAskedAgain => isAskedAgain;
 
     public async Task<bool> IsReadyAsync(CancellationToken cancel)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Holdfast.Cli.Admin;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -8,14 +9,15 @@ namespace Holdfast.Cli.Dev;
 internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDevScreen
 {
     private const int BarWidth = 16;
-    private const int ProcessWidth = 17;
+    private const int LifeWidth = 17;
+    private const int SparkWidth = 40;
 
     // Columns of text below which something has to go.
     private const int NarrowBelow = 118;
     private const int VeryNarrowBelow = 96;
 
     // Rows: the header, the table's frame and the footer; the ends; a crash's frame.
-    private const int FixedHeight = 3 + 4 + 4;
+    private const int FixedHeight = 4 + 4 + 5;
     private const int EndsHeight = 2 + AdminPoller.Ends;
     private const int CrashFrame = 2;
     private static readonly TimeSpan RefreshInterval = TimeSpan.FromMilliseconds(250);
@@ -77,7 +79,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
 
         // A terminal that is not high enough cuts at the bottom. Where there is no room for all, the keys come first, then what a replica said
         // before it ended, then how connections ended.
-        var parts = new List<IRenderable> { Header(model), Replicas(model) };
+        var parts = new List<IRenderable> { Header(model, Life(model.Gateway.Snapshot)), Replicas(model) };
         if (room >= EndsHeight + (crash is null ? 0 : CrashFrame + crash.LastOutput.Count))
         {
             parts.Add(Ends(model));
@@ -90,32 +92,40 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
         return new Rows(parts);
     }
 
-    private Markup Header(DevModel model)
+    private static Markup Header(DevModel model, (string Color, string Text) gateway)
     {
-        var gateway = model.Gateway.Snapshot;
-        var open = gateway.State == ProcessState.Ready
+        var view = model.Admin.View;
+        var open = model.Gateway.Snapshot.State == ProcessState.Ready
             ? $"open [bold underline]{model.Options.Address}[/]"
-            : $"[yellow]gateway {State(gateway).Text}[/]";
-        return new Markup($"\n [bold teal]holdfast dev[/]   {open}   [grey]admin {model.Options.AdminAddress}[/]\n");
+            : $"[yellow]gateway {gateway.Text}[/]";
+        var connections = view.EndpointsOf(model.Backend).Values.Sum(e => e.Connections);
+        return new Markup(
+            $"\n [bold teal]holdfast dev[/]   {open}   [grey]admin {model.Options.AdminAddress}[/]\n"
+            + Invariant($" [grey]connections[/] {connections:#,0}   [grey]new per second[/] {view.Connects.Now,-6:#,0.#} [teal]{Sparkline.Of(view.Connects.History, SparkWidth)}[/]\n"));
     }
 
     private Table Replicas(DevModel model)
     {
         var view = model.Admin.View;
-        var most = Math.Max(1, view.Endpoints.Values.Select(e => e.Connections).DefaultIfEmpty().Max());
+        var endpoints = view.EndpointsOf(model.Backend);
+        var most = Math.Max(1, endpoints.Values.Select(e => e.Connections).DefaultIfEmpty().Max());
         var width = console.Profile.Width;
-        var columns = new List<(string Heading, Func<Replica, string> Cell, bool IsNumber)>
+        var replicas = model.Replicas;
+        var columns = new List<(string Heading, Func<Replica, int, string> Cell, bool IsNumber)>
         {
-            ("replica", r => r.Name, false),
-            ("endpoint", r => $"[grey]{r.Address}[/]", false),
-            ("process", r => Process(r.Process.Snapshot), false),
-            ("phase", r => Colored(Seen(r)?.Phase, "ready"), false),
-            ("health", r => Colored(Seen(r)?.Health, "healthy"), false),
-            ("connections", r => Bar(Seen(r)?.Connections ?? 0, most, width < NarrowBelow ? BarWidth / 2 : BarWidth), false),
-            ("in/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToEndpoint), true),
-            ("out/s", r => Number(view.Rates.GetValueOrDefault(r.Address).ToClient), true),
-            ("restarts", r => r.Process.Snapshot.Restarts is > 0 and var restarts ? Invariant($"[yellow]{restarts}[/]") : "[grey]0[/]", true),
+            ("key", (_, row) => row < 9 ? Invariant($"[grey]{row + 1}[/]") : "", true),
+            ("replica", (r, _) => r.Name, false),
+            ("endpoint", (r, _) => $"[grey]{r.Address}[/]", false),
+            ("life", (r, _) => LifeOf(r.Process.Snapshot), false),
+            ("phase", (r, _) => Colored(endpoints.GetValueOrDefault(r.Address)?.Phase, "ready"), false),
+            ("health", (r, _) => Colored(endpoints.GetValueOrDefault(r.Address)?.Health, "healthy"), false),
+            ("connections", (r, _) => Bar(endpoints.GetValueOrDefault(r.Address)?.Connections ?? 0, most, width < NarrowBelow ? BarWidth / 2 : BarWidth), false),
+            ("in/s", (r, _) => Number(RatesOf(r).ToEndpoint), true),
+            ("out/s", (r, _) => Number(RatesOf(r).ToClient), true),
+            ("restarts", (r, _) => r.Process.Snapshot.Restarts is > 0 and var restarts ? Invariant($"[yellow]{restarts}[/]") : "[grey]0[/]", true),
         };
+        if (!model.HasKeys)
+            columns.RemoveAll(c => c.Heading == "key");
         if (width < NarrowBelow)
             columns.RemoveAll(c => c.Heading == "endpoint");
         if (width < VeryNarrowBelow)
@@ -128,18 +138,18 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
             table.AddColumn(isNumber ? column.RightAligned() : column);
         }
 
-        foreach (var replica in model.Replicas)
-            table.AddRow([.. columns.Select(c => c.Cell(replica))]);
+        for (var row = 0; row < replicas.Count; row++)
+            table.AddRow([.. columns.Select(c => c.Cell(replicas[row], row))]);
         return table;
 
         // As wide as its longest, so that columns do not move.
-        string Process(ProcessSnapshot process)
+        string LifeOf(ProcessSnapshot process)
         {
-            var (color, text) = State(process);
-            return $"[{color}]{(width < VeryNarrowBelow ? text : text.PadRight(ProcessWidth))}[/]";
+            var (color, text) = Life(process);
+            return $"[{color}]{(width < VeryNarrowBelow ? text : text.PadRight(LifeWidth))}[/]";
         }
 
-        EndpointView? Seen(Replica replica) => view.Endpoints.GetValueOrDefault(replica.Address);
+        EndpointRates RatesOf(Replica replica) => view.Rates.GetValueOrDefault(new EndpointKey(model.Backend, replica.Address));
     }
 
     private static Rows Ends(DevModel model)
@@ -156,7 +166,7 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
                 Safe(end.Reason),
                 Safe(end.Side),
                 end.CloseCode is { } code ? Invariant($"{code}") : "[grey]-[/]",
-                Lasted(TimeSpan.FromMilliseconds(Math.Clamp(end.DurationMs, 0, 1e12))));
+                Shown.Duration(TimeSpan.FromMilliseconds(Math.Clamp(end.DurationMs, 0, 1e12))));
         }
 
         // Always as high, so that what is below does not jump.
@@ -180,20 +190,19 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
 
     private Markup Footer(DevModel model)
     {
-        var keys = model.HasKeys
-            ? $"[bold]k[/] kills the busiest replica   [bold]1-{Math.Min(9, model.Replicas.Count)}[/] kills that one   [bold]q[/] quits"
-            : "[bold]Ctrl-C[/] quits";
+        var keys = !model.HasKeys ? "[bold]Ctrl-C[/] quits"
+            : $"[bold]r[/] rolls   [bold]+ -[/] scale   [bold]d[/] {(model.List.Drained is null ? "drains" : "takes back")}   [bold]k[/] kills the busiest   [bold]1-9[/] kill one   [bold]q[/] quits";
         var news = _lastEvent is { } last ? $"[grey]{Safe(last.Event.Process)}: {Safe(last.Event.Text)}[/]" : "";
-        return new Markup($"\n {keys}   {news}\n");
+        return new Markup($"\n {keys}\n {news}\n");
     }
 
-    private (string Color, string Text) State(ProcessSnapshot process) => process.State switch
+    private (string Color, string Text) Life(ProcessSnapshot process) => process.State switch
     {
         ProcessState.Ready => ("green", "ready"),
         ProcessState.Starting => ("yellow", "starting"),
-        ProcessState.BackingOff =>
-            ("red", Invariant($"backing off {Math.Max(0, (process.RestartAt - time.GetUtcNow()).TotalSeconds):0.0} s")),
-        ProcessState.Stopping => ("yellow", "stopping"),
+        ProcessState.Unready => ("yellow", "not ready"),
+        ProcessState.BackingOff => ("red", Invariant($"backing off {Math.Max(0, (process.At - time.GetUtcNow()).TotalSeconds):0.0} s")),
+        ProcessState.Terminating or ProcessState.Stopping => ("yellow", Invariant($"terminating {Math.Max(0, (time.GetUtcNow() - process.At).TotalSeconds):0} s")),
         _ => ("grey", "stopped"),
     };
 
@@ -206,18 +215,9 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
     private static string Colored(string? value, string good) =>
         value is null ? "[grey]-[/]" : $"[{(value == good ? "green" : "yellow")}]{Safe(value)}[/]";
 
-    private static string Number(double value) => value < 0.05 ? "[grey]0[/]" : Invariant($"{value:#,0.#}");
+    private static string Number(double value) => value < 0.05 ? "[grey]0[/]" : Shown.Rate(value);
 
-    private static string Lasted(TimeSpan time) => time switch
-    {
-        { TotalSeconds: < 1 } => Invariant($"{time.TotalMilliseconds:0} ms"),
-        { TotalMinutes: < 1 } => Invariant($"{time.TotalSeconds:0.0} s"),
-        { TotalHours: < 1 } => Invariant($"{(int)time.TotalMinutes} min {time.Seconds} s"),
-        _ => Invariant($"{(int)time.TotalHours} h {time.Minutes} min"),
-    };
-
-    /// <summary>Text from elsewhere: no markup, no control characters that would move the cursor.</summary>
-    private static string Safe(string? text) => Markup.Escape(new string([.. (text ?? "-").Select(c => char.IsControl(c) ? ' ' : c)]));
+    private static string Safe(string? text) => Markup.Escape(Shown.Text(text));
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

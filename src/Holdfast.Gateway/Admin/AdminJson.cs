@@ -41,7 +41,15 @@ internal sealed record LoopView(int Number, int Connections, long WakeUps, long 
 
 internal sealed record ListenerView(string Name, string Address);
 
-internal sealed record BackendHealthView(string Name, int Connections, List<EndpointHealthView> Endpoints);
+/// <param name="Discovery">Null: the endpoints are listed.</param>
+internal sealed record BackendHealthView(string Name, int Connections, DiscoveryView? Discovery, List<EndpointHealthView> Endpoints);
+
+/// <param name="FullName">With the search domain that it was found in; null before the first answer.</param>
+/// <param name="LastGoodAt">ISO 8601, UTC, milliseconds; null: never yet.</param>
+/// <param name="LastOutcome">Null: the first look-up is under way.</param>
+/// <param name="Addresses">Of the last good answer.</param>
+/// <param name="TimeToLive">Seconds, of that answer.</param>
+internal sealed record DiscoveryView(string Name, string? FullName, string? LastGoodAt, string? LastOutcome, int Addresses, int TimeToLive);
 
 internal sealed record EndpointHealthView(string Address, string Phase, string Health, int Connections);
 

@@ -1,4 +1,5 @@
 using Holdfast.Gateway.Configuration;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
@@ -77,11 +78,19 @@ internal sealed class HealthHandlers(GatewayRuntime runtime, AdminToken token)
                 endpoints.Add(ViewOf(endpoint, connections));
             }
 
-            backends.Add(new BackendHealthView(backend.Name, sum, endpoints));
+            backends.Add(new BackendHealthView(backend.Name, sum, ViewOf(backend.Discovery), endpoints));
         }
 
         return backends;
     }
+
+    private static DiscoveryView? ViewOf(DiscoveryStatus? status) => status is null ? null : new DiscoveryView(
+        status.Name,
+        status.FullName,
+        status.LastGoodAt is { } at ? UtcTime.Text(at) : null,
+        status.LastOutcome is { } outcome ? TelemetryNames.Of(outcome) : null,
+        status.Addresses,
+        (int)status.TimeToLive.TotalSeconds);
 
     private static EndpointHealthView ViewOf(EndpointState endpoint, int connections) =>
         new(endpoint.Address.ToString(), TelemetryNames.Of(endpoint.Phase), TelemetryNames.Of(endpoint.Health), connections);

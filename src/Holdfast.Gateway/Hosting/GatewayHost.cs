@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admin;
 using Holdfast.Gateway.Configuration;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
@@ -45,6 +46,9 @@ public sealed record GatewayHostOptions
     /// <summary>The file that the configuration was read from, watched from the start on; null: it came from elsewhere.</summary>
     public ConfigurationContent? File { get; init; }
 
+    /// <summary>Where names are looked up.</summary>
+    internal ResolverSources Names { get; init; } = new();
+
     /// <summary>Of the gateway's own messages, on standard error.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 }
@@ -58,8 +62,6 @@ public sealed class GatewayHost : IAsyncDisposable
     /// <summary>A pair's own bound for an end in order is 5 s; after that it is reset.</summary>
     private const int CloseWait = 6_000;
 
-    private static readonly TimeSpan ResolveInterval = TimeSpan.FromSeconds(5);
-
     /// <summary>How long a stop waits for what it must not depend on.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
 
@@ -71,6 +73,8 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly HttpForwarder _forwarder;
     private readonly GatewayTelemetry _telemetry;
+    private readonly Resolver _resolver;
+    private readonly EndpointDiscovery _discovery;
     private readonly HealthMonitor _health;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopped = new();
@@ -79,7 +83,6 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly SemaphoreSlim _applying = new(1);
     private volatile GatewayConfiguration _configuration;
-    private Task _resolving = Task.CompletedTask;
     private Task _forgetting = Task.CompletedTask;
     private Task? _stop;
     private IDisposable? _otlp;
@@ -123,6 +126,8 @@ public sealed class GatewayHost : IAsyncDisposable
             _live = new LiveConfiguration(file, _runtime.Configuration, ApplyAsync, options.Time, _logger);
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
+        _resolver = new Resolver(options.Names, options.Time);
+        _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
@@ -172,10 +177,14 @@ public sealed class GatewayHost : IAsyncDisposable
             if (_runtime.Phase is GatewayPhase.Closing or GatewayPhase.Stopped)
                 throw new OperationCanceledException("The gateway stops.");
             var change = await _listeners.OpenAsync(configuration.Listeners, AdminAddress).ConfigureAwait(false);
-            _runtime.Apply(configuration);
+            await _discovery.ApplyAsync(configuration, _stopped.Token).ConfigureAwait(false);
             var needsRestart = ApplyAdmin(configuration.Admin);
             _configuration = configuration;
             await _listeners.CommitAsync(change).ConfigureAwait(false);
+            foreach (var listener in change.Opened)
+                HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
+            foreach (var listener in change.Removed)
+                HostLog.NotListening(_logger, listener.Options.Name, listener.Address.ToString());
             _runtime.Configuration.Apply(content, needsRestart, _runtime.Time.GetUtcNow());
             ConfigurationLog.Applied(_logger, configuration.Listeners.Count, configuration.Routes.Count, configuration.Backends.Count, content.Hash ?? "");
             if (needsRestart.Count > 0)
@@ -185,9 +194,6 @@ public sealed class GatewayHost : IAsyncDisposable
         {
             _applying.Release();
         }
-
-        // Not waited for: a name server that does not answer must not hold up the next change.
-        _ = ResolveNowAsync();
     }
 
     /// <summary>Applies what the configuration file holds now, without waiting for it to settle; any thread. Does not wait for it.</summary>
@@ -223,7 +229,9 @@ public sealed class GatewayHost : IAsyncDisposable
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
         await _health.DisposeAsync().ConfigureAwait(false);
-        await Task.WhenAll(_resolving, _forgetting).ConfigureAwait(false);
+        await _forgetting.ConfigureAwait(false);
+        await _discovery.DisposeAsync().ConfigureAwait(false);
+        _resolver.Dispose();
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
@@ -248,9 +256,7 @@ public sealed class GatewayHost : IAsyncDisposable
 
         _runtime.Loops = loops;
         _listeners.Start(_configuration.Listeners);
-        if (!await _runtime.ResolveAsync(cancel).ConfigureAwait(false))
-            HostLog.Unresolved(_logger, ResolveInterval);
-        _resolving = ResolveLaterAsync(_stopped.Token);
+        await _discovery.ApplyAsync(_configuration, cancel).ConfigureAwait(false);
         _forgetting = ForgetGoneAsync(_stopped.Token);
         _health.Start();
 
@@ -353,22 +359,6 @@ public sealed class GatewayHost : IAsyncDisposable
         return _configuration.Admin.Address;
     }
 
-    private async Task ResolveLaterAsync(CancellationToken cancel)
-    {
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(ResolveInterval, _runtime.Time, cancel).ConfigureAwait(false);
-                _ = await _runtime.ResolveAsync(cancel).ConfigureAwait(false);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The gateway stops.
-        }
-    }
-
     private async Task ForgetGoneAsync(CancellationToken cancel)
     {
         using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), _runtime.Time);
@@ -376,19 +366,6 @@ public sealed class GatewayHost : IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(cancel).ConfigureAwait(false))
                 _runtime.ForgetGone();
-        }
-        catch (OperationCanceledException)
-        {
-            // The gateway stops.
-        }
-    }
-
-    private async Task ResolveNowAsync()
-    {
-        try
-        {
-            if (!await _runtime.ResolveAsync(_stopped.Token).ConfigureAwait(false))
-                HostLog.Unresolved(_logger, ResolveInterval);
         }
         catch (OperationCanceledException)
         {

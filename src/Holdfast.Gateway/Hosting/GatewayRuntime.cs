@@ -137,7 +137,8 @@ internal sealed class GatewayRuntime
             var backends = new List<BackendState>();
             foreach (var options in configuration.Backends)
             {
-                if (!known.Remove(options.Name, out var backend))
+                // A name that returns goes on counting where it was, however long ago.
+                if (!known.Remove(options.Name, out var backend) && (backend = Array.Find(_backendsById, b => b.Name == options.Name)) is null)
                     _backendsById = [.. _backendsById, backend = new BackendState(_backendsById.Length, options, [], _healthEvents)];
                 var isSameName = options.Dns is { } dns && backend.Options.Dns is { } before && (dns.Name, dns.Port) == (before.Name, before.Port);
                 Replace(backend, options, isSameName ? [.. backend.Endpoints.ToArray().Select(e => e.Address)] : options.Endpoints, DrainCause.Removed);
@@ -192,29 +193,6 @@ internal sealed class GatewayRuntime
 
             _removed = Array.FindAll(_removed, static b => b.Leaving.Length > 0);
         }
-    }
-
-    /// <summary>Looks up the host names among the endpoints that have no address yet. True: none is left.</summary>
-    public async Task<bool> ResolveAsync(CancellationToken cancel)
-    {
-        var complete = true;
-        foreach (var endpoint in _backends.SelectMany(b => b.Endpoints.ToArray()).Where(e => e.Resolved is null))
-        {
-            try
-            {
-                var addresses = await Dns.GetHostAddressesAsync(endpoint.Address.Host, cancel).ConfigureAwait(false);
-                if (addresses.Length > 0)
-                    endpoint.Resolved = new ResolvedAddress(NativeAddress.From(new IPEndPoint(addresses[0], endpoint.Address.Port)));
-            }
-            catch (System.Net.Sockets.SocketException)
-            {
-                // Asked again later; meanwhile a dial fails at once and goes elsewhere.
-            }
-
-            complete &= endpoint.Resolved is not null;
-        }
-
-        return complete;
     }
 
     /// <summary>Under the gate.</summary>

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
 
-/// <summary>Messages of the gateway's life. Ids 1000 to 1099; 1008 is retired; next free: 1009, of health (from 1030): 1037.</summary>
+/// <summary>Messages of the gateway's life. Ids 1000 to 1019, and 1030 to 1039 of health; next free: 1013 and 1037; 1006 and 1008 are retired.</summary>
 internal static partial class HostLog
 {
     [LoggerMessage(1000, LogLevel.Information, "Listening on {Listener} ({Address})")]
@@ -23,9 +23,6 @@ internal static partial class HostLog
     [LoggerMessage(1005, LogLevel.Information, "Stopped")]
     public static partial void Stopped(ILogger logger);
 
-    [LoggerMessage(1006, LogLevel.Warning, "An endpoint's host name does not resolve; asking again every {Interval}")]
-    public static partial void Unresolved(ILogger logger, TimeSpan interval);
-
     [LoggerMessage(1007, LogLevel.Error, "A handshake was refused because of a bug; please report this")]
     public static partial void Bug(ILogger logger, Exception exception);
 
@@ -37,6 +34,9 @@ internal static partial class HostLog
 
     [LoggerMessage(1011, LogLevel.Information, "{Endpoint} of {Backend} is gone")]
     public static partial void EndpointGone(ILogger logger, string backend, string endpoint);
+
+    [LoggerMessage(1012, LogLevel.Information, "No longer listening on {Listener} ({Address}); its connections stay")]
+    public static partial void NotListening(ILogger logger, string listener, string address);
 
     [LoggerMessage(1030, LogLevel.Warning, "Ejected {Endpoint} of {Backend} for {For}: {Failures} failures in a row. Its open connections stay")]
     public static partial void Ejected(ILogger logger, string backend, string endpoint, int failures, TimeSpan @for);

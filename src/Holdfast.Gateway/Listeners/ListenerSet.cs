@@ -46,6 +46,7 @@ internal sealed class ListenerSet(GatewayRuntime runtime, int descriptorCap)
                     continue;
                 var fd = Open(i, listeners[i].Address, admin, out var address);
                 change.Configured[i] = runtime.AddListener(listeners[i], address);
+                change.Opened.Add(change.Configured[i]);
                 opened.Add((fd, change.Configured[i]));
             }
         }
@@ -138,6 +139,8 @@ internal sealed class ListenerChange
     public required BoundListener[] Configured { get; init; }
 
     public required IReadOnlyList<ListenerOptions> Options { get; init; }
+
+    public List<BoundListener> Opened { get; } = [];
 
     public required List<BoundListener> Removed { get; init; }
 }

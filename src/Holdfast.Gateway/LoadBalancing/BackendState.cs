@@ -1,15 +1,17 @@
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
 
 namespace Holdfast.Gateway.LoadBalancing;
 
 /// <summary>
-/// One backend for as long as its name is configured. Options, endpoints and policy form one snapshot that is swapped whole: a pick sees
+/// One backend, from the first time that its name is configured on. Options, endpoints and policy form one snapshot that is swapped whole: a pick sees
 /// either the old or the new one. Thread-safe; <see cref="Apply"/> is called by one thread at a time.
 /// </summary>
 internal sealed class BackendState
 {
     private volatile Snapshot _snapshot;
+    private volatile DiscoveryStatus? _discovery;
 
     public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null)
     {
@@ -29,6 +31,13 @@ internal sealed class BackendState
 
     /// <summary>Who is told how handshakes and requests went.</summary>
     public Ejections Ejections { get; }
+
+    /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
+    public DiscoveryStatus? Discovery
+    {
+        get => _discovery;
+        set => _discovery = value;
+    }
 
     /// <summary>The current endpoints, draining ones included. The memory is never written again.</summary>
     public ReadOnlySpan<EndpointState> Endpoints => _snapshot.Endpoints;

@@ -165,7 +165,10 @@ internal sealed class EndpointState(int id, EndpointAddress address)
 }
 
 /// <summary>An address in the form that connect(2) takes, swapped whole.</summary>
-internal sealed class ResolvedAddress(NativeAddress address)
+/// <param name="failures">The endpoint's failures in a row when it got this address: what comes on top is this address's.</param>
+internal sealed class ResolvedAddress(NativeAddress address, int failures = 0)
 {
     public NativeAddress Address { get; } = address;
+
+    public int Failures { get; } = failures;
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Holdfast.Gateway.Configuration;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
@@ -26,6 +27,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     private readonly Counter<long> _ends;
     private readonly Counter<long> _handshakes;
     private readonly Counter<long> _checks;
+    private readonly Counter<long> _lookups;
     private readonly Histogram<double> _handshakeSeconds;
 
     /// <param name="factory">Owns the meter and disposes it.</param>
@@ -45,6 +47,8 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
             tags: null,
             new InstrumentAdvice<double> { HistogramBucketBoundaries = HandshakeBuckets });
 
+        _lookups = meter.CreateCounter<long>("holdfast_discovery_lookups", "{lookup}", "Look-ups of names that endpoints are found by, by outcome.");
+
         _ = meter.CreateObservableUpDownCounter("holdfast_connections", Connections, "{connection}", "Connections relayed now.");
         _ = meter.CreateObservableCounter("holdfast_connections_opened", Opened, "{connection}", "Connections established: the endpoint's 101 was verified and relayed.");
         _ = meter.CreateObservableCounter("holdfast_messages", Messages, "{message}", "Messages relayed, counted at the last frame of each.");
@@ -52,6 +56,8 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         _ = meter.CreateObservableGauge("holdfast_endpoint_state", States, null, "1 for the phase and health that the endpoint is in.");
         _ = meter.CreateObservableCounter("holdfast_ejections", Ejections, "{ejection}", "Times an endpoint was ejected since handshakes failed there, renewed ejections included.");
         _ = meter.CreateObservableGauge("holdfast_backend_imbalance", Imbalances, null, "The most connections of a ready endpoint over the mean of all ready ones; 1 is even.");
+        _ = meter.CreateObservableGauge("holdfast_discovery_addresses", DiscoveredAddresses, "{address}", "Addresses of the last good answer for the backend's name.");
+        _ = meter.CreateObservableGauge("holdfast_discovery_age_seconds", DiscoveryAges, "s", "Time since the last good answer for the backend's name; since it was first asked for while there is none.");
         _ = meter.CreateObservableCounter("holdfast_loop_wakeups", WakeUps, "{wakeup}", "Times the loop's wait for events returned.");
         _ = meter.CreateObservableCounter("holdfast_accept_pauses", AcceptPauses, "{pause}", "Times accepting paused for want of file descriptors.");
         _ = meter.CreateObservableCounter("holdfast_access_log_dropped", accessLogDropped, "{line}", "Access log lines lost because the output was slow, full or closed.");
@@ -83,6 +89,9 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
 
     public void OnChecked(BackendState backend, CheckOutcome outcome) =>
         _checks.Add(1, new Tag("backend", backend.Name), new Tag("outcome", TelemetryNames.Of(outcome)));
+
+    public void OnLookup(BackendState backend, LookupOutcome outcome) =>
+        _lookups.Add(1, new Tag("backend", backend.Name), new Tag("outcome", TelemetryNames.Of(outcome)));
 
     private List<Measurement<long>> Connections()
     {
@@ -166,6 +175,27 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         new(_runtime.Configuration.Applied, new Tag("outcome", "applied")),
         new(_runtime.Configuration.Rejected, new Tag("outcome", "rejected")),
     ];
+
+    private List<Measurement<long>> DiscoveredAddresses() => OfDiscovery(static status => (long)status.Addresses);
+
+    private List<Measurement<double>> DiscoveryAges()
+    {
+        var now = _runtime.Time.GetUtcNow();
+        return OfDiscovery(status => Math.Max(0, (now - (status.LastGoodAt ?? status.Since)).TotalSeconds));
+    }
+
+    private List<Measurement<T>> OfDiscovery<T>(Func<DiscoveryStatus, T> value)
+        where T : struct
+    {
+        var measurements = new List<Measurement<T>>();
+        foreach (var backend in _runtime.Backends)
+        {
+            if (backend.Discovery is { } status)
+                measurements.Add(new Measurement<T>(value(status), [new Tag("backend", backend.Name)]));
+        }
+
+        return measurements;
+    }
 
     private List<Measurement<long>> WakeUps() => ByLoop(static l => l.WakeUps);
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
@@ -47,6 +48,8 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
 
     /// <summary>An active check ended; any thread but a loop's.</summary>
     public void OnChecked(BackendState backend, CheckOutcome outcome) => _metrics.OnChecked(backend, outcome);
+
+    public void OnLookup(BackendState backend, LookupOutcome outcome) => _metrics.OnLookup(backend, outcome);
 
     public void Dispose()
     {

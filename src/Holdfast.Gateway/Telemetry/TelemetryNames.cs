@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Holdfast.Gateway.Configuration;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
@@ -25,6 +26,7 @@ internal static class TelemetryNames
     private static readonly string[] CheckOutcomes = All<CheckOutcome>();
     private static readonly string[] ConfigurationStates = All<ConfigurationState>();
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
+    private static readonly string[] LookupOutcomes = All<LookupOutcome>();
     private static readonly string[] DrainCauses = All<DrainCause>();
 
     public static string Of(EndReason value) => At(EndReasons, (int)value);
@@ -44,6 +46,8 @@ internal static class TelemetryNames
     public static string Of(ConfigurationState value) => At(ConfigurationStates, (int)value);
 
     public static string Of(GatewayPhase value) => At(GatewayPhases, (int)value);
+
+    public static string Of(LookupOutcome value) => At(LookupOutcomes, (int)value);
 
     public static string Of(DrainCause value) => At(DrainCauses, (int)value);
 

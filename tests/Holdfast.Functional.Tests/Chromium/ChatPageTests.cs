@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Holdfast.Functional.Tests.Dev;
 using Holdfast.Testing;
 using Microsoft.Playwright;
@@ -9,6 +10,9 @@ namespace Holdfast.Functional.Tests.Chromium;
 /// <summary>The Showcase's page in a real browser, through <c>holdfast dev</c>.</summary>
 public sealed class ChatPageTests
 {
+    /// <summary>Milliseconds by which a browser's clock and its timers may differ.</summary>
+    private const int TimerSlack = 5;
+
     private static readonly string[] Flags =
     [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -22,9 +26,7 @@ public sealed class ChatPageTests
         await using var dev = DevProcess.Start("--replicas", "2");
         await dev.UntilReadyAsync(2);
         using var playwright = await Playwright.CreateAsync();
-        var profile = Directory.CreateDirectory(Path.Combine(dev.Temporary, "chromium")).FullName;
-        await using var browser = await playwright.Chromium.LaunchPersistentContextAsync(
-            profile, new BrowserTypeLaunchPersistentContextOptions { ExecutablePath = Requires.Find("chromium"), Headless = true, Args = Flags });
+        await using var browser = await LaunchAsync(playwright, dev);
 
         // Three pages on two replicas: two of them share one, and only those hear each other.
         var pages = new List<ChatPage>();
@@ -57,8 +59,81 @@ public sealed class ChatPageTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Pages_chat_on_while_every_replica_is_rolled(bool late)
+    {
+        if (Requires.Tool("chromium") is { } missing)
+            Assert.Skip(missing);
+        await using var dev = DevProcess.Start(late ? ["--replicas", "2", "--late"] : ["--replicas", "2"]);
+        await dev.UntilReadyAsync(2);
+        await dev.UntilEndpointsAsync(2);
+        using var playwright = await Playwright.CreateAsync();
+        await using var browser = await LaunchAsync(playwright, dev);
+        await browser.AddInitScriptAsync(ChatPage.Recorder);
+        var pages = new List<ChatPage>();
+        foreach (var name in (string[])["Ana", "Ben", "Cyd"])
+            pages.Add(await ChatPage.OpenAsync(browser, dev.Port, name));
+
+        dev.Press("r");
+        var rolling = dev.Lines.FirstAsync(l => l.StartsWith("roll: done", StringComparison.Ordinal));
+
+        // Nobody stops talking before all is over, and everything said is seen in the end.
+        await Task.WhenAll(pages.Select(async page =>
+        {
+            for (var count = 0; !rolling.IsCompleted; count++)
+                await page.SayUntilSeenAsync(string.Create(CultureInfo.InvariantCulture, $"{page.Name} says {count}"));
+            await page.SayUntilSeenAsync($"{page.Name} is done");
+        }));
+        await rolling;
+
+        // The page left the replicas that were, each time for the right reason, and when asked to wait it waited.
+        await dev.UntilEndpointsAsync(2);
+        var closes = (await Task.WhenAll(pages.Select(p => p.ClosesAsync()))).SelectMany(c => c).ToList();
+        Assert.InRange(closes.Count, pages.Count, 3 * pages.Count);
+        foreach (var page in pages)
+        {
+            await page.UntilConnectedAsync();
+            Assert.Matches("^replica-[34]$", await page.ReplicaAsync());
+        }
+
+        foreach (var close in closes)
+        {
+            Assert.Equal(late ? 1001 : 1012, close.Code);
+            Assert.Matches(late ? "^this replica is stopping$" : "^retry-after=[0-9]+$", close.Reason);
+            if (!late)
+                Assert.True(close.Waited >= int.Parse(close.Reason.Split('=')[1], CultureInfo.InvariantCulture) - TimerSlack, close.ToString());
+        }
+
+        var ends = (await dev.AdminUntilAsync("v1/ends?limit=256", e => e["ends"]!.AsArray().Count == closes.Count))["ends"]!.AsArray();
+        Assert.All(ends, e => Assert.Equal(late ? "upstream_close" : "drained", (string?)e!["reason"]));
+    }
+
+    private static Task<IBrowserContext> LaunchAsync(IPlaywright playwright, DevProcess dev) => playwright.Chromium.LaunchPersistentContextAsync(
+        Directory.CreateDirectory(Path.Combine(dev.Temporary, "chromium")).FullName,
+        new BrowserTypeLaunchPersistentContextOptions { ExecutablePath = Requires.Find("chromium"), Headless = true, Args = Flags });
+
+    /// <summary>How a page's connection was closed, and for how many milliseconds it then waited.</summary>
+    private sealed record Close(int Code, string Reason, double Waited);
+
     private sealed record ChatPage(string Name, IPage Page)
     {
+        private const string Seen = "text => [...document.querySelectorAll('#log .said .text')].some(e => e.textContent === text)";
+
+        /// <summary>Keeps when each WebSocket was opened and how it was closed.</summary>
+        public const string Recorder = """
+            window.closes = [];
+            window.WebSocket = class extends WebSocket {
+              constructor(...args) {
+                const last = window.closes.at(-1);
+                if (last) last.waited = performance.now() - last.at;
+                super(...args);
+                this.addEventListener("close", e => window.closes.push({ code: e.code, reason: e.reason, at: performance.now(), waited: 0 }));
+              }
+            };
+            """;
+
         public static async Task<ChatPage> OpenAsync(IBrowserContext browser, int port, string name)
         {
             var page = await browser.NewPageAsync();
@@ -82,6 +157,25 @@ public sealed class ChatPageTests
             await Page.Locator("#log .said .text", new PageLocatorOptions { HasTextString = text }).First.WaitForAsync();
             return await Page.Locator("#log .said .text").AllInnerTextsAsync();
         }
+
+        /// <summary>As a person would: says it again when the connection was closed before it was seen.</summary>
+        public async Task SayUntilSeenAsync(string text)
+        {
+            while (true)
+            {
+                var closes = (await ClosesAsync()).Count;
+                await SayAsync(text);
+                await Page.WaitForFunctionAsync($"([text, closes]) => ({Seen})(text) || window.closes.length > closes", new object[] { text, closes });
+                if (await Page.EvaluateAsync<bool>(Seen, text))
+                    return;
+                await UntilConnectedAsync();
+            }
+        }
+
+        public async Task UntilConnectedAsync() => await Page.Locator("#state[data-state=connected]").WaitForAsync();
+
+        public async Task<IReadOnlyList<Close>> ClosesAsync() => (await Page.EvaluateAsync<JsonElement>("() => window.closes")).EnumerateArray()
+            .Select(c => new Close(c.GetProperty("code").GetInt32(), c.GetProperty("reason").GetString()!, c.GetProperty("waited").GetDouble())).ToList();
 
         /// <summary>A new connection empties the log, and with it this mark goes.</summary>
         public async Task MarkLogAsync() => await Page.EvaluateAsync("() => { document.querySelector('#log > *').dataset.old = 'yes'; }");

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Text.Json.Nodes;
 using Holdfast.Functional.Tests.Showcase;
 
 namespace Holdfast.Functional.Tests.Dev;
@@ -33,10 +32,10 @@ public sealed class DevCommandTests
         }
 
         // What the table is drawn from: open connections, messages, and how the three ended.
-        await AdminUntilAsync(dev, "v1/ends?limit=9", json => json["ends"]!.AsArray().Count == 3);
-        var backends = await AdminUntilAsync(dev, "v1/backends", json => Endpoints(json).Sum(e => (int)e["connections"]!) == 0);
-        Assert.Equal(3, Endpoints(backends).Sum(e => (int)e["openedTotal"]!));
-        Assert.True(Endpoints(backends).Sum(e => (int)e["messagesToEndpoint"]!) >= 2);
+        await dev.AdminUntilAsync("v1/ends?limit=9", json => json["ends"]!.AsArray().Count == 3);
+        var backends = await dev.AdminUntilAsync("v1/backends", json => DevProcess.Endpoints(json).Sum(e => (int)e["connections"]!) == 0);
+        Assert.Equal(3, DevProcess.Endpoints(backends).Sum(e => (int)e["openedTotal"]!));
+        Assert.True(DevProcess.Endpoints(backends).Sum(e => (int)e["messagesToEndpoint"]!) >= 2);
     }
 
     [Fact]
@@ -64,7 +63,7 @@ public sealed class DevCommandTests
         await Processes.UntilAsync(() => dev.CountOf(replica + ": ready") == 2, "the replica was ready again");
         Assert.NotEqual(killed, dev.ProcessOf(replica));
         Assert.True(Processes.IsAlive(dev.ProcessOf(replica)));
-        await AdminUntilAsync(dev, "v1/ends?limit=9", json => json["ends"]!.AsArray().Any(e => (string?)e!["reason"] is "upstream_eof" or "upstream_reset"));
+        await dev.AdminUntilAsync("v1/ends?limit=9", json => json["ends"]!.AsArray().Any(e => (string?)e!["reason"] is "upstream_eof" or "upstream_reset"));
 
         // What was killed along the way leaves nothing either.
         dev.Terminate();
@@ -152,22 +151,6 @@ public sealed class DevCommandTests
         foreach (var third in people.Except(pair))
             third.Dispose();
         return (pair[0], pair[1]);
-    }
-
-    private static IEnumerable<JsonNode> Endpoints(JsonNode backends) => backends["backends"]![0]!["endpoints"]!.AsArray().Select(e => e!);
-
-    private static async Task<JsonNode> AdminUntilAsync(DevProcess dev, string path, Func<JsonNode, bool> holds)
-    {
-        using var http = new HttpClient();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (true)
-        {
-            var json = JsonNode.Parse(await http.GetStringAsync(new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{dev.AdminPort}/{path}")), limit.Token))!;
-            if (holds(json))
-                return json;
-            Assert.False(limit.IsCancellationRequested, $"{path} stayed {json}");
-            await Task.Delay(TimeSpan.FromMilliseconds(50), CancellationToken.None);
-        }
     }
 
     private static void Kill(int id)

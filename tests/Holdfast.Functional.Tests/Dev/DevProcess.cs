@@ -1,11 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using Holdfast.Cli.Dev;
 
 namespace Holdfast.Functional.Tests.Dev;
 
-/// <summary><c>holdfast dev</c> as a process of its own, without a terminal, with a temporary directory of its own.</summary>
+/// <summary><c>holdfast dev</c> as a process of its own, with keys from a pipe, no terminal, and a temporary directory of its own.</summary>
 internal sealed class DevProcess : IAsyncDisposable
 {
     private const string Mark = "HOLDFAST_TEST_MARK";
@@ -17,7 +18,7 @@ internal sealed class DevProcess : IAsyncDisposable
     {
         (_process, _mark, Temporary, Port, AdminPort) = (process, mark, temporary, port, adminPort);
         _output = Task.WhenAll(LineReader.ReadAllAsync(process.StandardOutput, Lines.Add), LineReader.ReadAllAsync(process.StandardError, Lines.Add));
-        process.StandardInput.Close();
+        process.StandardInput.AutoFlush = true;
     }
 
     public Lines Lines { get; } = new();
@@ -57,6 +58,43 @@ internal sealed class DevProcess : IAsyncDisposable
             await Lines.FirstAsync(l => l.StartsWith($"replica-{i}: ready", StringComparison.Ordinal));
         await Lines.FirstAsync(l => l.StartsWith("gateway: ready", StringComparison.Ordinal));
     }
+
+    /// <summary>Presses keys; line ends in between are none.</summary>
+    public void Press(string keys) => _process.StandardInput.WriteLine(keys);
+
+    /// <summary>From here on nobody can press any.</summary>
+    public void CloseInput() => _process.StandardInput.Close();
+
+    /// <summary>Waits until the gateway's admin API says so.</summary>
+    public async Task<JsonNode> AdminUntilAsync(string path, Func<JsonNode, bool> holds)
+    {
+        using var http = new HttpClient();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (true)
+        {
+            try
+            {
+                var json = JsonNode.Parse(await http.GetStringAsync(new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{AdminPort}/{path}")), limit.Token))!;
+                if (holds(json))
+                    return json;
+                Assert.False(limit.IsCancellationRequested, $"{path} stayed {json}");
+            }
+            catch (HttpRequestException)
+            {
+                // A gateway that a test has killed.
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(50), CancellationToken.None);
+        }
+    }
+
+    /// <summary>The endpoints of the replicas' backend.</summary>
+    public static IEnumerable<JsonNode> Endpoints(JsonNode backends) =>
+        backends["backends"]!.AsArray().Single(b => (string?)b!["name"] == "app")!["endpoints"]!.AsArray().Select(e => e!);
+
+    /// <summary>Waits until the gateway has just so many endpoints, all ready.</summary>
+    public Task<JsonNode> UntilEndpointsAsync(int count) =>
+        AdminUntilAsync("v1/backends", b => Endpoints(b).Count() == count && Endpoints(b).All(e => (string?)e["phase"] == "ready"));
 
     /// <summary>The id of the replica's or the gateway's last process.</summary>
     public int ProcessOf(string name)

@@ -95,20 +95,10 @@ public sealed class DevSessionTests
         Assert.Equal(["stopped"], screen.Sentences);
     }
 
-    [Fact]
-    public void The_configuration_has_one_route_for_everything_and_an_endpoint_for_each_replica()
-    {
-        var yaml = DevGateway.Configuration(Options(8080, 9090), [5001, 5002]);
-        Assert.Contains("    address: 127.0.0.1:8080\n", yaml, StringComparison.Ordinal);
-        Assert.Contains("admin:\n  address: 127.0.0.1:9090\n", yaml, StringComparison.Ordinal);
-        Assert.Contains("      prefix: /\n    backend: app\n", yaml, StringComparison.Ordinal);
-        Assert.Contains("    endpoints:\n      - 127.0.0.1:5001\n      - 127.0.0.1:5002\nshutdown:\n", yaml, StringComparison.Ordinal);
-    }
-
     private static DevOptions Options(int port, int adminPort) => new(Listener, 2, port, adminPort, null);
 
     private static DevSession Session(DevOptions options, IReadOnlyList<string> tool, IDevScreen screen, ChannelReader<char>? keys = null) =>
-        new(options, ReplicaCommand.ForApp(options.App!), tool, screen, keys, TimeProvider.System, new Random());
+        new(options, DevConfiguration.Read(options), ReplicaCommand.ForApp(options.App!), tool, screen, keys, TimeProvider.System, new Random());
 
     /// <summary>In the gateway's place: a script, with its admin port in ADMIN and the configuration as its last argument.</summary>
     private static string[] Node(DevOptions options, string script) =>

@@ -1,4 +1,5 @@
 using Holdfast.Cli.Dev;
+using Holdfast.Functional.Tests.Admin;
 using Spectre.Console;
 
 namespace Holdfast.Functional.Tests.Dev;
@@ -119,10 +120,10 @@ public sealed class ScreenTests
         Assert.Equal(
             [
                 "1 replica of 'node server.js' behind http://127.0.0.1:8080/, admin API at http://127.0.0.1:9090/",
-                "keys: k kills the busiest replica, 1-9 kill that one, q quits",
+                "keys: r rolls all, + and - scale, d drains the busiest or takes it back, k kills the busiest, 1-9 kill that one, q quits",
                 "replica-1: ready after 0.3 s",
                 "[replica-1] listening on 5001",
-                "3 connections (replica-1 3), 0 messages/s to replicas, 0 to clients, 0 restarts",
+                "3 connections (replica-1 3), 0 new/s, 0 messages/s to replicas, 0 to clients, 0 restarts",
             ],
             output.Lines.All);
     }
@@ -152,11 +153,13 @@ public sealed class ScreenTests
 
     private static async Task<DevModel> ModelAsync(string ends, string? backends = null)
     {
-        var admin = new AdminPoller(AdminPollerTests.Answering(() => backends ?? AdminPollerTests.Backends(1, 2), () => ends), new Uri("http://admin/"), TimeProvider.System);
+        var admin = AdminPollerTests.Poller(() => backends ?? AdminPollerTests.Backends(1, 2), () => ends);
         await admin.RefreshAsync(CancellationToken.None);
-        return new DevModel(new DevOptions("node server.js", 1, 8080, 9090, null), [new Replica(Idle("replica-1"), 5001)], Idle("gateway"), admin, HasKeys: true);
+        var list = new ReplicaList();
+        list.Add(new Replica(1, 0, 5001, Idle("replica-1")));
+        return new DevModel(new DevOptions("node server.js", 1, 8080, 9090, null), "app", list, Idle("gateway"), admin, HasKeys: true);
 
         static SupervisedProcess Idle(string name) => new(
-            name, _ => throw new InvalidOperationException("never started"), new PortReadiness(1), new RestartBackOff(new Random(1)), TimeProvider.System, _ => { });
+            name, _ => throw new InvalidOperationException("never started"), new PortReadiness(1), EndTimes.Quick, new RestartBackOff(new Random(1)), TimeProvider.System, _ => { });
     }
 }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json;
 using Holdfast.Api.Configuration;
 using Holdfast.Functional.Tests.Dev;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Testing;
 using Microsoft.Extensions.Logging;
@@ -25,9 +26,17 @@ internal sealed record GatewaySetup
 
     public string Admin { get; init; } = "127.0.0.1:0";
 
+    /// <summary>More of the admin API: <c>token: …</c>.</summary>
+    public string AdminMore { get; init; } = "";
+
     public string Shutdown { get; init; } = "delay: 0s, duration: 0s";
 
-    /// <summary>More routes and more backends, one flow map a line.</summary>
+    /// <summary>Where names are looked up. Unless a test has a name server: nowhere, so that no test depends on the machine's.</summary>
+    public ResolverSources Names { get; init; } = new() { ResolvConf = "/dev/null", Hosts = "/dev/null", Servers = [new IPEndPoint(IPAddress.Loopback, 1)] };
+
+    /// <summary>More listeners, routes and backends, one flow map a line.</summary>
+    public IReadOnlyList<string> Listeners { get; init; } = [];
+
     public IReadOnlyList<string> Routes { get; init; } = [];
 
     public IReadOnlyList<string> Backends { get; init; } = [];
@@ -36,7 +45,8 @@ internal sealed record GatewaySetup
     [
         "listeners:",
         $"  - {{name: web, address: \"{Address}\"{Then(Listener)}}}",
-        $"admin: {{address: \"{Admin}\"}}",
+        .. Listeners.Select(l => "  - {" + l + "}"),
+        $"admin: {{address: \"{Admin}\"{Then(AdminMore)}}}",
         "routes:",
         "  - {path: {prefix: /neighbour}, backend: neighbour}",
         .. Routes.Select(r => "  - {" + r + "}"),
@@ -85,6 +95,7 @@ internal sealed class GatewayFixture : IAsyncDisposable
                 Loops = manualTime ? 1 : loops,
                 AccessLog = fixture.Log,
                 LoopTime = fixture.Time,
+                Names = setup.Names,
                 LogLevel = LogLevel.Error,
             });
             fixture._neighbour = fixture.Connect();

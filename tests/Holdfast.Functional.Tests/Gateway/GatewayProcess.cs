@@ -14,6 +14,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
     private readonly string _directory = Directory.CreateTempSubdirectory("holdfast-test-").FullName;
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(30) };
     private readonly EchoEndpoint _echo = new();
+    private ConfigMapVolume? _volume;
     private RawPeer? _neighbour;
     private ChildProcess _process = null!;
 
@@ -29,11 +30,14 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public int Id { get; private set; }
 
+    /// <summary>What it was started with, and watches; in a directory of its own.</summary>
+    public string ConfigurationFile => Path.Combine(_directory, "gateway.yaml");
+
     public Task<int> Exited => _process.Exited;
 
-    public static async Task<GatewayProcess> StartAsync(GatewaySetup setup, int descriptors = 0, bool neighbour = true)
+    public static async Task<GatewayProcess> StartAsync(GatewaySetup setup, int descriptors = 0, bool neighbour = true, bool configMap = false, bool pipe = false)
     {
-        var gateway = await LaunchAsync(setup, descriptors);
+        var gateway = await LaunchAsync(setup, descriptors, configMap, pipe);
         try
         {
             await Processes.UntilAsync(
@@ -57,18 +61,35 @@ internal sealed class GatewayProcess : IAsyncDisposable
     }
 
     /// <summary>Does not wait for it to listen.</summary>
-    public static async Task<GatewayProcess> LaunchAsync(GatewaySetup setup, int descriptors = 0)
+    /// <param name="configMap">The file is mounted as Kubernetes mounts it.</param>
+    /// <param name="pipe">The file reaches the gateway through a pipe.</param>
+    public static Task<GatewayProcess> LaunchAsync(GatewaySetup setup, int descriptors = 0, bool configMap = false, bool pipe = false)
     {
         var gateway = new GatewayProcess();
-        var file = Path.Combine(gateway._directory, "gateway.yaml");
-        await File.WriteAllTextAsync(file, setup.ToYaml(gateway._echo.Port));
+        if (configMap)
+            gateway._volume = new ConfigMapVolume(gateway._directory);
+        gateway.Write(setup);
         var limit = descriptors > 0 ? string.Create(CultureInfo.InvariantCulture, $"ulimit -n {descriptors}; ") : "";
         gateway._process = ChildProcess.Start(
-            new ChildSpec("/bin/sh", ["-c", $"{limit}exec dotnet \"$0\" gateway --config \"$1\"", Path.Combine(Processes.ToolDirectory, "holdfast.dll"), file], new Dictionary<string, string>(StringComparer.Ordinal)),
+            new ChildSpec("/bin/sh", ["-c", limit + (pipe ? "mkfifo \"$1.pipe\"; cat \"$1\" > \"$1.pipe\" & exec dotnet \"$0\" gateway --config \"$1.pipe\"" : "exec dotnet \"$0\" gateway --config \"$1\""), Path.Combine(Processes.ToolDirectory, "holdfast.dll"), gateway.ConfigurationFile], new Dictionary<string, string>(StringComparer.Ordinal)),
             gateway.Output.Add,
             TimeProvider.System);
         gateway.Id = gateway._process.Id;
-        return gateway;
+        return Task.FromResult(gateway);
+    }
+
+    /// <summary>Changes the configuration file: in one piece, or as kubelet does.</summary>
+    public void Write(GatewaySetup setup)
+    {
+        var yaml = setup.ToYaml(_echo.Port);
+        if (_volume is not null)
+        {
+            _volume.Write("gateway.yaml", yaml);
+            return;
+        }
+
+        File.WriteAllText(ConfigurationFile + "~", yaml);
+        File.Move(ConfigurationFile + "~", ConfigurationFile, overwrite: true);
     }
 
     public RawPeer Connect() => RawPeer.Connect(Address);
@@ -86,6 +107,39 @@ internal sealed class GatewayProcess : IAsyncDisposable
     {
         using var answer = await _http.GetAsync(new Uri($"http://{Admin}/health/ready"));
         return (int)answer.StatusCode;
+    }
+
+    /// <summary>The configuration object of /health.</summary>
+    public async Task<JsonElement> ConfigurationAsync()
+    {
+        using var health = JsonDocument.Parse(await _http.GetStringAsync(new Uri($"http://{Admin}/health")));
+        return health.RootElement.GetProperty("configuration").Clone();
+    }
+
+    /// <summary>Waits until the content with this hash is in force.</summary>
+    public async Task AppliedAsync(string hash)
+    {
+        using var limit = new CancellationTokenSource(RawPeer.Patience);
+        while ((await ConfigurationAsync()).GetProperty("hash").GetString() != hash)
+        {
+            Assert.False(limit.IsCancellationRequested, $"waited in vain until {hash} was in force; the log: " + string.Join('\n', Output.All));
+            await Task.Delay(TimeSpan.FromMilliseconds(5), CancellationToken.None);
+        }
+    }
+
+    /// <summary>Waits until so many changes were applied, and as many rejected.</summary>
+    public async Task ChangesAsync(int applied, int rejected)
+    {
+        using var limit = new CancellationTokenSource(RawPeer.Patience);
+        while (await MetricAsync("holdfast_config_reloads_total", "outcome=\"applied\"") < applied
+            || await MetricAsync("holdfast_config_reloads_total", "outcome=\"rejected\"") < rejected)
+        {
+            Assert.False(limit.IsCancellationRequested, $"waited in vain for {applied} applied and {rejected} rejected changes; the log: " + string.Join('\n', Output.All));
+            await Task.Delay(TimeSpan.FromMilliseconds(20), CancellationToken.None);
+        }
+
+        Assert.Equal(applied, await MetricAsync("holdfast_config_reloads_total", "outcome=\"applied\""));
+        Assert.Equal(rejected, await MetricAsync("holdfast_config_reloads_total", "outcome=\"rejected\""));
     }
 
     /// <summary>A request to the admin API.</summary>
@@ -144,6 +198,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
     private static IPEndPoint EndPointOf(string line)
     {
         var text = line[(line.LastIndexOf(' ') + 1)..].Trim('(', ')');
-        return IPEndPoint.Parse(text);
+        var address = IPEndPoint.Parse(text);
+        return address.Address.Equals(IPAddress.Any) ? new IPEndPoint(IPAddress.Loopback, address.Port) : address;
     }
 }

@@ -1,5 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json;
+using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
@@ -63,6 +66,46 @@ public sealed class AdminApiTests : IAsyncLifetime
         var backend = json.GetProperty("backends")[0];
         Assert.Equal(1, backend.GetProperty("connections").GetInt32());
         Assert.Equal("""{"address":"127.0.0.1:9002","phase":"draining","health":"healthy","connections":1}""", backend.GetProperty("endpoints")[1].GetRawText());
+    }
+
+    [Fact]
+    public async Task Health_tells_how_the_file_and_what_is_in_force_relate()
+    {
+        var at = new DateTimeOffset(2026, 11, 21, 1, 2, 3, TimeSpan.Zero);
+        var status = Runtime.Configuration;
+        status.Start("/etc/holdfast/gateway.yaml", new ContentIdentity(new string('a', 64), null), at);
+        Assert.Equal(
+            """{"state":"in_force","file":"/etc/holdfast/gateway.yaml","hash":"aaaaaaaaaaaa","appliedAt":"2026-11-21T01:02:03.000Z","needsRestart":[],"faultCount":0,"faults":[]}""",
+            await ConfigurationAsync());
+
+        status.Apply(new ContentIdentity(new string('b', 64), null), ["admin.address"], at.AddSeconds(1));
+        Assert.Equal(
+            """{"state":"needs_restart","file":"/etc/holdfast/gateway.yaml","hash":"bbbbbbbbbbbb","appliedAt":"2026-11-21T01:02:04.000Z","needsRestart":["admin.address"],"faultCount":0,"faults":[]}""",
+            await ConfigurationAsync());
+
+        status.Reject([.. Enumerable.Range(1, 30).Select(line => new ConfigurationFault("gateway.yaml", line, 3, "routes", "is wrong"))]);
+        using var rejected = JsonDocument.Parse(await ConfigurationAsync());
+        Assert.Equal("rejected", rejected.RootElement.GetProperty("state").GetString());
+        Assert.Equal("bbbbbbbbbbbb", rejected.RootElement.GetProperty("hash").GetString());
+        Assert.Equal(30, rejected.RootElement.GetProperty("faultCount").GetInt32());
+        Assert.Equal(
+            Enumerable.Range(1, ConfigurationStatus.MaxFaults).Select(line => $"gateway.yaml:{line}:3: routes: is wrong"),
+            rejected.RootElement.GetProperty("faults").EnumerateArray().Select(f => f.GetString()));
+        Assert.Equal(HttpStatusCode.OK, (await _admin.GetAsync("/health/ready")).Status);
+
+        async Task<string> ConfigurationAsync() => (await _admin.GetAsync("/health")).Json.GetProperty("configuration").GetRawText();
+    }
+
+    [Fact]
+    public async Task Faults_which_quote_the_file_are_for_those_with_the_token()
+    {
+        await using var guarded = await AdminFixture.StartAsync(new AdminOptions { Token = "correct-horse-battery" });
+        guarded.Gateway.Runtime.Configuration.Reject([new ConfigurationFault("gateway.yaml", 1, 1, "password", "'hunter2' is not a key")]);
+
+        var open = (await guarded.GetAsync("/health")).Json.GetProperty("configuration");
+        Assert.Equal(("rejected", 1, 0), (open.GetProperty("state").GetString(), open.GetProperty("faultCount").GetInt32(), open.GetProperty("faults").GetArrayLength()));
+        var withToken = (await guarded.SendAsync("GET", "/health", "Bearer correct-horse-battery")).Json.GetProperty("configuration");
+        Assert.Contains("hunter2", withToken.GetProperty("faults")[0].GetString(), StringComparison.Ordinal);
     }
 
     [Theory]

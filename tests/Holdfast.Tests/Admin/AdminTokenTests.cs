@@ -53,6 +53,27 @@ public sealed class AdminTokenTests
     }
 
     [Fact]
+    public void Another_token_counts_at_once_and_the_last_good_one_of_the_same_file_survives_the_change()
+    {
+        var token = new AdminToken(new AdminOptions());
+        Assert.True(token.Accepts(default));
+        token.Apply(new AdminOptions { Token = Token });
+        Assert.False(token.Accepts(default));
+        Assert.True(token.Accepts("Bearer " + Token));
+
+        var file = Path.GetTempFileName();
+        File.WriteAllText(file, "first-token-of-all");
+        token.Apply(new AdminOptions { TokenFile = file });
+        Assert.False(token.Accepts("Bearer " + Token));
+        Assert.True(token.Accepts("Bearer first-token-of-all"));
+        File.Delete(file);
+        token.Apply(new AdminOptions { TokenFile = file });
+        Assert.True(token.Accepts("Bearer first-token-of-all"));
+        token.Apply(new AdminOptions { TokenFile = file + "2" });
+        Assert.False(token.Accepts("Bearer first-token-of-all"));
+    }
+
+    [Fact]
     public void A_token_file_that_was_never_there_lets_nobody_in()
     {
         var token = new AdminToken(new AdminOptions { TokenFile = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()) });

@@ -52,7 +52,7 @@ public class ConfigurationReaderTests
         Assert.Equal([new WeightedBackend("b")], configuration.Routes[1].Backends);
 
         var backend = configuration.Backends[0];
-        Assert.Equal(["10.0.0.1:1", "[::2]:65535", "some_name.local:80"], backend.Endpoints.Select(e => e.ToString()));
+        Assert.Equal(["10.0.0.1:1", "[::2]:65535", "some_name.local.:80"], backend.Endpoints.Select(e => e.ToString()));
         Assert.Equal([true, true, false], backend.Endpoints.Select(e => e.Ip is not null));
         Assert.Equal((LoadBalancingPolicy.PowerOfTwoChoices, TimeSpan.Zero, 65536), (backend.LoadBalancing, backend.SlowStart, backend.Spill));
         Assert.Equal(new KeepAliveOptions { PingInterval = TimeSpan.Zero, PongTimeout = TimeSpan.FromMilliseconds(250), IdleTimeout = TimeSpan.FromHours(1) }, backend.KeepAlive);

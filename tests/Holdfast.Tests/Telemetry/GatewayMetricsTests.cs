@@ -34,6 +34,39 @@ public sealed class GatewayMetricsTests : IDisposable
     }
 
     [Fact]
+    public void A_backend_that_leaves_and_returns_is_one_series_that_goes_on()
+    {
+        var endpoint = _fixture.Chat.Endpoints[0];
+        _fixture.Telemetry.OnHandshakeEnded(_fixture.Handshake(HandshakeOutcome.Upgraded, endpoint));
+        endpoint.Reserve();
+        _fixture.Apply("other", "127.0.0.1:9003");
+        Assert.Equal([("chat", 1d), ("other", 0)], Samples("holdfast_connections_opened").Select(s => (s["backend"], s.Value)));
+
+        _fixture.Apply("chat", "127.0.0.1:9001");
+        Assert.Equal(("chat", 1d), Samples("holdfast_connections_opened").Select(s => (s["backend"], s.Value)).Single(s => s.Item1 == "chat"));
+        Assert.Equal(1, Samples("holdfast_connections").Single(s => s["endpoint"] == "127.0.0.1:9001").Value);
+    }
+
+    [Fact]
+    public void What_became_of_changes_of_the_configuration_is_counted()
+    {
+        var status = _fixture.Runtime.Configuration;
+        status.Start("gateway.yaml", default, DateTimeOffset.FromUnixTimeMilliseconds(1_500));
+        Assert.Equal([("applied", 0d), ("rejected", 0)], Samples("holdfast_config_reloads").Select(s => (s["outcome"], s.Value)));
+        Assert.Equal((1d, 1.5), (InForce(), Samples("holdfast_config_applied_timestamp_seconds").Single().Value));
+
+        status.Reject([]);
+        Assert.Equal(0, InForce());
+        status.Apply(default, [], DateTimeOffset.FromUnixTimeMilliseconds(2_500));
+        Assert.Equal((1d, 2.5), (InForce(), Samples("holdfast_config_applied_timestamp_seconds").Single().Value));
+        status.Apply(default, ["admin.address"], DateTimeOffset.UnixEpoch);
+        Assert.Equal(0, InForce());
+        Assert.Equal([("applied", 2d), ("rejected", 1)], Samples("holdfast_config_reloads").Select(s => (s["outcome"], s.Value)));
+
+        double InForce() => Samples("holdfast_config_in_force").Single().Value;
+    }
+
+    [Fact]
     public void Handshakes_under_way_are_no_connections()
     {
         var endpoint = _fixture.Chat.Endpoints[0];

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
@@ -44,6 +45,11 @@ public sealed partial class TelemetryDocsTests
     }
 
     [Fact]
+    public void Every_outcome_of_a_look_up_has_its_row() => Assert.Equal(
+        Enum.GetValues<LookupOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
+        Rows("metrics.md", "| outcome of a look-up |").Order(StringComparer.Ordinal));
+
+    [Fact]
     public void Every_phase_and_health_is_named()
     {
         var page = Page("metrics.md");
@@ -59,6 +65,8 @@ public sealed partial class TelemetryDocsTests
         fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.Upgraded, endpoint));
         fixture.Telemetry.OnPairEnded(fixture.End(EndReason.Shutdown, EndSide.Gateway, endpoint), fixture.Chat, endpoint);
         fixture.Telemetry.OnChecked(fixture.Chat, CheckOutcome.Passed);
+        fixture.Telemetry.OnLookup(fixture.Chat, LookupOutcome.Good);
+        fixture.Chat.Discovery = new DiscoveryStatus("chat", null, fixture.Runtime.StartedAt, null, null, 0, TimeSpan.Zero);
         var told = StrictMetricsParser.Parse(fixture.Scrape(MetricsFormat.Prometheus), false).Select(f =>
         {
             var labels = f.Samples[0].Labels.Select(l => l.Key).Where(k => k != "le").Select(k => '`' + k + '`');

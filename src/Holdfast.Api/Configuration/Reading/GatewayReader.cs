@@ -120,7 +120,7 @@ internal static class GatewayReader
 
     private static DnsOptions ReadDns(SectionReader s) => new()
     {
-        Name = s.Required("name", ValueParsers.Host, "", "chat.default.svc"),
+        Name = s.Required("name", ValueParsers.DnsName, "", "chat.default.svc"),
         Port = s.Required("port", ValueParsers.Number, 1, "8080"),
         Interval = s.Optional("interval", ValueParsers.Duration, NoDns.Interval),
         Grace = s.Optional("grace", ValueParsers.Duration, NoDns.Grace),

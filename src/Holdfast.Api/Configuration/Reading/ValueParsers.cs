@@ -45,6 +45,13 @@ internal static class ValueParsers
         return null;
     }
 
+    /// <summary>A name to look up, in lower case; a dot at its end says that no search domain applies. Its grammar is validated later.</summary>
+    public static string? DnsName(string text, out string value)
+    {
+        value = text.ToLowerInvariant();
+        return null;
+    }
+
     public static string? Any(string text, out string value)
     {
         value = text;
@@ -96,8 +103,8 @@ internal static class ValueParsers
             return null;
         }
 
-        var name = (host.Length > 1 && host[^1] == '.' ? host[..^1] : host).ToLowerInvariant();
-        if (!Syntax.IsHostName(name, underscore: true) || char.IsAsciiDigit(name[name.LastIndexOf('.') + 1]))
+        var name = host.ToLowerInvariant();
+        if (!Syntax.IsDnsName(name) || char.IsAsciiDigit(name[name.AsSpan(0, name.Length - 1).LastIndexOf('.') + 1]))
             return $"{Printable.Quote(host)} is neither an IP address nor a host name; write for example 10.0.0.7:8080 or chat.internal:8080";
         value = new EndpointAddress(name, port);
         return null;

@@ -1,7 +1,8 @@
 using System.Net;
-using Holdfast.Cli.Dev;
+using Holdfast.Cli.Admin;
+using Holdfast.Functional.Tests.Dev;
 
-namespace Holdfast.Functional.Tests.Dev;
+namespace Holdfast.Functional.Tests.Admin;
 
 public sealed class AdminPollerTests
 {
@@ -13,13 +14,14 @@ public sealed class AdminPollerTests
     [Fact]
     public async Task Endpoints_and_ends_are_read()
     {
-        var view = await new AdminPoller(Answering(() => Backends(10, 20), () => Ends), new Uri("http://admin/"), TimeProvider.System).PollAsync(CancellationToken.None);
+        var view = await Poller(() => Backends(10, 20), () => Ends).PollAsync(CancellationToken.None);
 
         Assert.True(view.Answers);
-        var endpoint = Assert.Single(view.Endpoints).Value;
+        var endpoint = Assert.Single(view.EndpointsOf("app")).Value;
         Assert.Equal(("127.0.0.1:5001", "ready", "healthy", 3L), (endpoint.Address, endpoint.Phase, endpoint.Health, endpoint.Connections));
         Assert.Equal(["downstream_close", "upstream_reset"], view.Ends.Select(e => e.Reason));
         Assert.Equal([1000, null], view.Ends.Select(e => e.CloseCode));
+        Assert.Empty(view.EndpointsOf("other"));
     }
 
     [Fact]
@@ -27,12 +29,12 @@ public sealed class AdminPollerTests
     {
         var time = new ManualTime();
         var counters = (ToEndpoint: 1000L, ToClient: 5000L);
-        var poller = new AdminPoller(Answering(() => Backends(counters.ToEndpoint, counters.ToClient), () => Ends), new Uri("http://admin/"), time);
+        var poller = Poller(() => Backends(counters.ToEndpoint, counters.ToClient), () => Ends, time);
         Assert.Equal(default, await RateAsync());
 
         time.Advance(TimeSpan.FromSeconds(0.5));
         counters = (1050, 5200);
-        Assert.Equal(new MessageRate(100, 400), await RateAsync());
+        Assert.Equal(new EndpointRates(0, 100, 400), await RateAsync());
 
         for (var i = 0; i < 10; i++)
         {
@@ -41,30 +43,66 @@ public sealed class AdminPollerTests
             await RateAsync();
         }
 
-        Assert.Equal(new MessageRate(10, 0), await RateAsync());
+        Assert.Equal(new EndpointRates(0, 10, 0), await RateAsync());
 
         time.Advance(TimeSpan.FromSeconds(0.5));
         counters = (2, 3);
         Assert.Equal(default, await RateAsync());
 
-        async Task<MessageRate> RateAsync() => (await poller.PollAsync(CancellationToken.None)).Rates["127.0.0.1:5001"];
+        async Task<EndpointRates> RateAsync() => (await poller.PollAsync(CancellationToken.None)).Rates[new EndpointKey("app", "127.0.0.1:5001")];
+    }
+
+    [Fact]
+    public async Task New_connections_are_counted_over_all_endpoints_those_that_come_and_go_included()
+    {
+        var time = new ManualTime();
+        var opened = new Dictionary<string, long>(StringComparer.Ordinal) { ["a:1"] = 100, ["b:1"] = 50 };
+        var poller = Poller(
+            () => $$"""{"backends":[{"name":"app","endpoints":[{{string.Join(',', opened.Select(e => $$"""{"address":"{{e.Key}}","openedTotal":{{e.Value}}}"""))}}]}]}""", () => Ends, time);
+        Assert.Equal(0, (await PollAsync()).Now);
+
+        // Ten more on the one, eight on one that has come, and the third has gone: nobody knows what it opened last.
+        opened["a:1"] = 110;
+        opened["c:1"] = 8;
+        opened.Remove("b:1");
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(9, (await PollAsync()).Now);
+
+        // A gateway that begins anew.
+        opened["a:1"] = 3;
+        opened["c:1"] = 1;
+        time.Advance(TimeSpan.FromSeconds(0.5));
+        Assert.Equal([9.0, 8.0], (await PollAsync()).History);
+
+        for (var poll = 0; poll < 2 * AdminPoller.HistoryLength; poll++)
+        {
+            time.Advance(TimeSpan.FromSeconds(0.5));
+            opened["a:1"] += 6;
+            await PollAsync();
+        }
+
+        Assert.Equal(12, (await PollAsync()).Now, 0.1);
+        Assert.Equal(AdminPoller.HistoryLength, (await PollAsync()).History.Count);
+
+        async Task<ConnectRate> PollAsync() => (await poller.PollAsync(CancellationToken.None)).Connects;
     }
 
     [Theory]
     [InlineData("not json")]
     [InlineData(null)]
-    public async Task An_admin_api_that_does_not_answer_properly_is_reported_as_silent(string? answer) => Assert.False((await new AdminPoller(
-        Answering(() => answer, () => answer), new Uri("http://admin/"), TimeProvider.System).PollAsync(CancellationToken.None)).Answers);
+    public async Task An_admin_api_that_does_not_answer_properly_is_reported_as_silent(string? answer) =>
+        Assert.False((await Poller(() => answer, () => answer).PollAsync(CancellationToken.None)).Answers);
 
     [Fact]
     public async Task Without_ends_the_rest_is_still_shown()
     {
-        var view = await new AdminPoller(Answering(() => Backends(1, 1), () => null), new Uri("http://admin/"), TimeProvider.System).PollAsync(CancellationToken.None);
+        var view = await Poller(() => Backends(1, 1), () => null).PollAsync(CancellationToken.None);
         Assert.True(view.Answers);
         Assert.Empty(view.Ends);
     }
 
-    internal static HttpClient Answering(Func<string?> backends, Func<string?> ends) => new(new Answers(backends, ends));
+    internal static AdminPoller Poller(Func<string?> backends, Func<string?> ends, TimeProvider? time = null) =>
+        new(new AdminClient(new HttpClient(new Answers(backends, ends)), new Uri("http://admin/")), time ?? TimeProvider.System);
 
     internal static string Backends(long toEndpoint, long toClient, string phase = "ready", string health = "healthy") => $$"""
         {"backends":[{"name":"app","endpoints":[{"address":"127.0.0.1:5001","phase":"{{phase}}","health":"{{health}}","connections":3,"inFlightHandshakes":0,"openedTotal":12,

@@ -1,9 +1,12 @@
-namespace Holdfast.Tests;
+namespace Holdfast.Testing;
 
 /// <summary>Finds the sources that a test compares with the code.</summary>
-internal static class Repository
+public static class Repository
 {
     public static string Root { get; } = Find();
+
+    /// <summary>Where the schemas of Kubernetes and of its extensions lie, if they do: beside the repository.</summary>
+    public static string Schemas { get; } = Path.GetFullPath(Path.Combine(Root, "..", "shared", "schemas"));
 
     public static string Read(params string[] path) => File.ReadAllText(Path.Combine([Root, .. path]));
 
