@@ -55,6 +55,20 @@ public sealed class KeepAliveTests : IDisposable
     }
 
     [Fact]
+    public void Pings_keep_their_interval_when_the_time_out_is_longer()
+    {
+        using var harness = new RelayHarness(new PairSettings { SpillCap = 1 << 16, PingInterval = Interval, PongTimeout = 4 * Interval }, new ManualClock());
+        using var ends = harness.Open();
+        for (var i = 0; i < 5; i++)
+        {
+            harness.Advance(Interval + Slot);
+            ends.Client.Send(Frames.FromClient(Frames.Pong, ends.Client.ReceiveFrame().Payload));
+            ends.Endpoint.Send(Frames.FromServer(Frames.Pong, ends.Endpoint.ReceiveFrame().Payload));
+            harness.Until(l => !l.Core.Pairs[0].Down.Has(LegFlags.PingPending) && !l.Core.Pairs[0].Up.Has(LegFlags.PingPending), "the pongs are read");
+        }
+    }
+
+    [Fact]
     public void A_leg_that_speaks_is_not_pinged()
     {
         using var ends = _harness.Open();

@@ -67,7 +67,7 @@ internal sealed partial class PairRelay
             for (var side = 0; side < 2; side++)
             {
                 ref var leg = ref pair.Legs[side];
-                next = Math.Min(next, Math.Min(StallDeadline(in leg, in pair.Settings), PingDeadline(in leg, in pair.Settings, _core.Now)));
+                next = Math.Min(next, Math.Min(StallDeadline(in leg, in pair.Settings), PingLook(in leg, in pair.Settings, _core.Now)));
             }
         }
 
@@ -106,6 +106,16 @@ internal sealed partial class PairRelay
         if (leg.Has(LegFlags.PingWanted))
             due = Math.Max(due, now + settings.PingInterval);       // The frame boundary sends it, not the timer.
         return leg.Has(LegFlags.RelayedPingPending) ? Math.Max(due, leg.RelayedPingAt + settings.PongTimeout) : due;
+    }
+
+    /// <summary>
+    /// When to look at <see cref="PingDeadline"/>: an answer brings it forward, to an interval after that answer at the earliest, and does not
+    /// touch the timer.
+    /// </summary>
+    private static long PingLook(in Leg leg, in PairSettings settings, long now)
+    {
+        var deadline = PingDeadline(in leg, in settings, now);
+        return deadline == long.MaxValue ? deadline : Math.Min(deadline, now + settings.PingInterval);
     }
 
     /// <summary>Our ping has left, nothing has come since, and that decides something.</summary>

@@ -1,3 +1,4 @@
+using Holdfast.Functional.Tests.Dev;
 using Holdfast.Testing;
 using Microsoft.AspNetCore.Builder;
 

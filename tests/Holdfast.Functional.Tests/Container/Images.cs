@@ -17,15 +17,6 @@ internal sealed record Image(string Root, ImageConfiguration Configuration)
 /// <summary>Builds the gateway's image in both of its ways, once for all tests of a class, which run one after the other.</summary>
 public sealed class Images : IDisposable
 {
-    // Build servers would outlive the test.
-    private static readonly Dictionary<string, string> BuildEnvironment = new(StringComparer.Ordinal)
-    {
-        ["MSBUILDDISABLENODEREUSE"] = "1",
-        ["UseSharedCompilation"] = "false",
-        ["DOTNET_NOLOGO"] = "1",
-        ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
-    };
-
     private readonly string _folder = Directory.CreateTempSubdirectory("holdfast-images-").FullName;
     private Task<string>? _base;
     private Task<Image>? _ofContainerfile;
@@ -76,7 +67,7 @@ public sealed class Images : IDisposable
         var run = build.Single(i => i.Keyword == "RUN").Arguments;
         Assert.Contains(" /out ", run + " ", StringComparison.Ordinal);
         var making = BaseAsync();
-        await ShellCommand.RunAsync("cd \"$1\"; " + run.Replace(" /out", " \"$2\"", StringComparison.Ordinal), [source, output], BuildEnvironment);
+        await ShellCommand.RunAsync("cd \"$1\"; " + run.Replace(" /out", " \"$2\"", StringComparison.Ordinal), [source, output], ShellCommand.BuildEnvironment);
 
         await ShellCommand.RunAsync("cp -al \"$1\" \"$2\"; cp -a \"$3\" \"$2/app\"", [await making, root, output]);
         return new Image(root, ImageConfiguration.Read(Containerfile));
@@ -97,7 +88,7 @@ public sealed class Images : IDisposable
             tar -C "$4/image" -xf "$4/image.tar"
             """,
             [Path.Combine(Repository.Root, "src", "Holdfast.Cli"), Path.GetFileName(Processes.ToolDirectory), $"{registry.Host}/{LoopbackRegistry.Image}", folder],
-            new Dictionary<string, string>(BuildEnvironment, StringComparer.Ordinal) { ["DOTNET_CONTAINER_INSECURE_REGISTRIES"] = registry.Host, ["TMPDIR"] = folder });
+            new Dictionary<string, string>(ShellCommand.BuildEnvironment, StringComparer.Ordinal) { ["DOTNET_CONTAINER_INSECURE_REGISTRIES"] = registry.Host, ["TMPDIR"] = folder });
 
         var image = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "image", "manifest.json")))![0]!;
         foreach (var layer in image["Layers"]!.AsArray())

@@ -272,6 +272,8 @@ internal static class NodeParts
     private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "Gateway", "node");
     private static readonly SemaphoreSlim Installing = new(1, 1);
 
+    public static string Modules => Path.Combine(Folder, "node_modules");
+
     /// <summary>Skips the test, or fails where CI=true, when Node is missing.</summary>
     public static async Task RequireAsync()
     {
@@ -312,7 +314,7 @@ internal static class NodeParts
 
     private static async Task InstallAsync()
     {
-        if (Directory.Exists(Path.Combine(Folder, "node_modules", "ws")))
+        if (Directory.Exists(Path.Combine(Modules, "ws")))
             return;
         var lines = new Lines();
         await using var npm = ChildProcess.Start(

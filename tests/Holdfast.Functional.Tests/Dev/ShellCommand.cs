@@ -1,12 +1,20 @@
 using Holdfast.Cli.Dev;
-using Holdfast.Functional.Tests.Dev;
 
-namespace Holdfast.Functional.Tests.Container;
+namespace Holdfast.Functional.Tests.Dev;
 
 /// <summary>A command that must succeed.</summary>
 internal static class ShellCommand
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(6);
+
+    /// <summary>For the .NET SDK: its build servers would outlive the test.</summary>
+    public static IReadOnlyDictionary<string, string> BuildEnvironment { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["MSBUILDDISABLENODEREUSE"] = "1",
+        ["UseSharedCompilation"] = "false",
+        ["DOTNET_NOLOGO"] = "1",
+        ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
+    };
 
     /// <param name="script">For /bin/sh; <c>$1</c> and so on are the arguments.</param>
     public static async Task RunAsync(string script, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
