@@ -10,6 +10,7 @@ internal static class Program
         CheckCommand.Create(),
         DevCommand.Create(),
         GatewayCommand.Create(),
+        LintCommand.Create(),
         LoadCommand.Create(),
     };
 
