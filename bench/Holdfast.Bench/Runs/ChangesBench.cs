@@ -122,7 +122,7 @@ internal static class ChangesBench
             + "Holdfast watches the file; `nginx -s reload`; SIGUSR2 to HAProxy's master. Disconnected: of the load's connections, on endpoints that stay.");
         writer.Text(string.Create(CultureInfo.InvariantCulture,
             $"By default nginx (`worker_shutdown_timeout`) and HAProxy (`hard-stop-after`) let old processes live until their last connection ends; ")
-            + $"\"changes, limited\" is the first run with both at {stopAfter} s, as ingress controllers limit them (ingress-nginx: 240 s; HAProxy's own: 30 min). "
+            + $"\"changes, limited\" is the first run with both at {stopAfter} s, as ingress controllers limit them (ingress-nginx: 240 s; HAProxy's own controller: 30 min). "
             + "The load's own lateness is part of the worst echo.");
         var rows = settings.Systems.SelectMany(s => Enum.GetValues<Phase>().Select(p => (System: s, Phase: p)))
             .Where(r => results.Exists(x => x.System == r.System && x.Phase == r.Phase));
