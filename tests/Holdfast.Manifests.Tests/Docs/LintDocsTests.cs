@@ -2,7 +2,6 @@ using System.Text.RegularExpressions;
 using Holdfast.Api.Configuration.Reading;
 using Holdfast.Manifests.Linting.Output;
 using Holdfast.Manifests.Linting.Settings;
-using Holdfast.Tests;
 using Xunit;
 
 namespace Holdfast.Manifests.Tests.Docs;

@@ -4,7 +4,6 @@ using Holdfast.Manifests.Linting;
 using Holdfast.Manifests.Linting.Output;
 using Holdfast.Manifests.Linting.Reading;
 using Holdfast.Manifests.Linting.Rules;
-using Holdfast.Tests;
 using Xunit;
 
 namespace Holdfast.Manifests.Tests.Linting;

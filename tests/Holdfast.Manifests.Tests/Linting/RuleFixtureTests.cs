@@ -4,7 +4,6 @@ using Holdfast.Manifests.Linting.Fixing;
 using Holdfast.Manifests.Linting.Output;
 using Holdfast.Manifests.Linting.Rules;
 using Holdfast.Manifests.Linting.Settings;
-using Holdfast.Tests;
 using Xunit;
 
 namespace Holdfast.Manifests.Tests.Linting;
