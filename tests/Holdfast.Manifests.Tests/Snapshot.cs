@@ -1,4 +1,3 @@
-using Holdfast.Tests;
 using Xunit;
 
 namespace Holdfast.Manifests.Tests;
