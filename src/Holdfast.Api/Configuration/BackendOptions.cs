@@ -19,7 +19,7 @@ public sealed record BackendOptions
     public LoadBalancingPolicy LoadBalancing { get; init; } = LoadBalancingPolicy.LeastConnections;
 
     /// <summary>
-    /// For how long an endpoint that became Ready takes a linearly growing share of new handshakes; 0: at once. Default 10 s: a new pod
+    /// For how long an endpoint that became Ready, or healthy again, takes a linearly growing share of new handshakes; 0: at once. Default 10 s: a new pod
     /// would otherwise win every pick of least connections while its caches are cold (Envoy and HAProxy have the same, off by default).
     /// </summary>
     public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(10);

@@ -197,7 +197,8 @@ internal sealed class LoadEngine : IDisposable
         {
             var now = _lane.Elapsed();
             var due = silent ? schedule.End : schedule.DueOf(_connections[_slot].Index, _round);
-            if (_stop || _lane.Open == 0 || (due >= schedule.End && now >= schedule.End))
+            // A guest lives to the schedule's end: others than the load may be connected to it.
+            if (_stop || (_lane.Open == 0 && _guest is null) || (due >= schedule.End && now >= schedule.End))
                 return EnterAnswers();
             if (due > now || due >= schedule.End)
                 return Math.Max(Math.Min(due, schedule.End) - now, ShortestWait);

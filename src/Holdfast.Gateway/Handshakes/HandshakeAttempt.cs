@@ -32,7 +32,7 @@ internal sealed class HandshakeAttempt
     public bool MayRetry => _count < Most;
 
     /// <summary>Whether another endpoint could be tried after the one now held.</summary>
-    public bool HasOther => MayRetry && Backend.Endpoints.Length > _count;
+    public bool HasOther => MayRetry && Backend.HasHealthyBut(_tried.AsSpan(0, _count));
 
     /// <summary>Starts over, for another handshake.</summary>
     public void Begin(BackendState backend)

@@ -75,6 +75,18 @@ internal sealed class BackendState
         }
     }
 
+    /// <summary>Whether an endpoint that is not among these could be picked.</summary>
+    public bool HasHealthyBut(ReadOnlySpan<int> tried)
+    {
+        foreach (var endpoint in _snapshot.Endpoints)
+        {
+            if (endpoint.Health == EndpointHealth.Healthy && endpoint.Phase != EndpointPhase.Gone && !tried.Contains(endpoint.Id))
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>
     /// Picks an endpoint for a handshake and counts a connection on it: the caller calls <see cref="EndpointState.Release"/> exactly once,
     /// and tells <see cref="Ejections"/> how it went. Null when none is left. Allocates nothing.

@@ -61,7 +61,7 @@ internal sealed class ContainerProcess : IAsyncDisposable
     /// <param name="tracer">Before the command that makes the namespaces.</param>
     public static async Task<ContainerProcess> StartAsync(Image image, string configuration, string? token, params string[] tracer)
     {
-        var pod = Manifest.Read(Repository.Read("deploy", "plain", "gateway.yaml"), "gateway.yaml", []).Single(m => m.Kind == "Deployment").Find("spec", "template", "spec")!;
+        var pod = Manifest.OfRepository("deploy/plain/gateway.yaml").Single(m => m.Kind == "Deployment").Find("spec", "template", "spec")!;
         var user = pod.Text("securityContext", "runAsUser") + ":" + pod.Text("securityContext", "runAsGroup");
         Assert.Equal(user, image.Configuration.User);
         var container = new ContainerProcess();
@@ -76,7 +76,10 @@ internal sealed class ContainerProcess : IAsyncDisposable
 
             await PublishAsync(container._volumes + paths["config"], "gateway.yaml", configuration, "0644", group: "0");
             if (token is not null)
-                await PublishAsync(container._volumes + paths["admin-token"], "token", token, pod.Items("volumes").Single(v => v.Text("name") == "admin-token").Text("secret", "defaultMode"), pod.Text("securityContext", "fsGroup"));
+            {
+                var mode = pod.Items("volumes").Single(v => v.Text("name") == "admin-token").Text("secret", "defaultMode");
+                await PublishAsync(container._volumes + paths["admin-token"], "token", token, mode, pod.Text("securityContext", "fsGroup"));
+            }
 
             string[] command =
             [
@@ -88,7 +91,8 @@ internal sealed class ContainerProcess : IAsyncDisposable
             container._process = ChildProcess.Start(
                 new ChildSpec(command[0], command[1..], new Dictionary<string, string>(StringComparer.Ordinal)), container.Output.Add, TimeProvider.System);
             var output = container.Output;
-            await Processes.UntilAsync(() => container.Exited.IsCompleted || output.All.Any(l => l.Contains("connections fit", StringComparison.Ordinal)), "the gateway listened");
+            await Processes.UntilAsync(
+                () => container.Exited.IsCompleted || output.All.Any(l => l.Contains("connections fit", StringComparison.Ordinal)), "the gateway listened");
             Assert.False(container.Exited.IsCompleted, "the gateway ended: " + string.Join('\n', output.All));
             container.Address = IPEndPoint.Parse(output.All.First(l => l.Contains("Listening on web", StringComparison.Ordinal)).Split('(', ')')[1]);
             var admin = IPEndPoint.Parse(output.All.First(l => l.Contains("Admin API on", StringComparison.Ordinal)).Split(' ')[^1]);
@@ -115,8 +119,8 @@ internal sealed class ContainerProcess : IAsyncDisposable
     }
 
     /// <summary>A line of the process's status, for example <c>Uid</c>.</summary>
-    public string Status(string name) =>
-        File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{Id}/status")).Single(l => l.StartsWith(name + ":", StringComparison.Ordinal))[(name.Length + 1)..].Trim();
+    public string Status(string name) => File.ReadLines(string.Create(CultureInfo.InvariantCulture, $"/proc/{Id}/status"))
+        .Single(l => l.StartsWith(name + ":", StringComparison.Ordinal))[(name.Length + 1)..].Trim();
 
     /// <summary>Where the process could write, by its mounts.</summary>
     public IReadOnlyList<string> WritableMounts() =>
@@ -153,10 +157,10 @@ internal sealed class ContainerProcess : IAsyncDisposable
     {
         while (true)
         {
-            var children = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/task/{process}/children")).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            var children = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/task/{process}/children"));
             if (children.Length == 0)
                 return process;
-            process = int.Parse(children.Single(), CultureInfo.InvariantCulture);
+            process = int.Parse(children, NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
         }
     }
 }

@@ -18,7 +18,7 @@ public sealed partial class ContainerTests(Images images) : IClassFixture<Images
     {
         get
         {
-            var configMap = Manifest.Read(Repository.Read("deploy", "plain", "gateway.yaml"), "gateway.yaml", []).Single(m => m.Kind == "ConfigMap");
+            var configMap = Manifest.OfRepository("deploy/plain/gateway.yaml").Single(m => m.Kind == "ConfigMap");
             return Replace(Replace(configMap.Text("data", "gateway.yaml"), "0.0.0.0:8080", "127.0.0.1:0"), "0.0.0.0:9090", "0.0.0.0:0");
         }
     }
@@ -31,8 +31,9 @@ public sealed partial class ContainerTests(Images images) : IClassFixture<Images
         Images.Require();
         var image = madeBySdk ? await images.OfSdkAsync() : await images.OfContainerfileAsync();
         using var echo = new EchoEndpoint();
-        var configuration = Replace(PlainConfiguration, "dns: {name: app, port: 8080}", string.Create(CultureInfo.InvariantCulture, $"endpoints: [\"127.0.0.1:{echo.Port}\"]"));
-        await using var container = await ContainerProcess.StartAsync(image, Replace(Replace(configuration, "delay: 10s", "delay: 1s"), "duration: 60s", "duration: 1s"), Token);
+        var endpoints = string.Create(CultureInfo.InvariantCulture, $"endpoints: [\"127.0.0.1:{echo.Port}\"]");
+        var configuration = Replace(Replace(PlainConfiguration, "dns: {name: app, port: 8080}", endpoints), "delay: 10s", "delay: 1s");
+        await using var container = await ContainerProcess.StartAsync(image, Replace(configuration, "duration: 60s", "duration: 1s"), Token);
         Assert.Equal("64198\t64198\t64198\t64198", container.Status("Uid"));
         Assert.Equal("64198\t64198\t64198\t64198", container.Status("Gid"));
         Assert.Equal("0000000000000000", container.Status("CapEff"));
@@ -109,7 +110,8 @@ public sealed partial class ContainerTests(Images images) : IClassFixture<Images
             Assert.All(image.Application, f => Assert.True(new FileInfo(f).UnixFileMode.HasFlag(UnixFileMode.OtherRead), f));
             Assert.True(new FileInfo(image.Entrypoint).UnixFileMode.HasFlag(UnixFileMode.OtherExecute));
             // What the measurements were made with.
-            var settings = JsonNode.Parse(await File.ReadAllTextAsync(image.Entrypoint + ".runtimeconfig.json", TestContext.Current.CancellationToken))!["runtimeOptions"]!["configProperties"]!;
+            var file = await File.ReadAllTextAsync(image.Entrypoint + ".runtimeconfig.json", TestContext.Current.CancellationToken);
+            var settings = JsonNode.Parse(file)!["runtimeOptions"]!["configProperties"]!;
             Assert.False((bool)settings["System.Runtime.TieredCompilation"]!);
             Assert.False((bool)settings["System.GC.Server"]!);
             Assert.Equal(4194304, (int)settings["System.GC.Gen0MaxBudget"]!);

@@ -60,7 +60,8 @@ public sealed class Images : IDisposable
             {
                 // As .dockerignore, without what earlier builds left.
                 await ShellCommand.RunAsync(
-                    "mkdir -p \"$2\"; tar -C \"$1\" --exclude=bin --exclude=obj --exclude=node_modules -c \"$3\" | tar -C \"$2\" -x", [Repository.Root, source, what.TrimEnd('/')]);
+                    "mkdir -p \"$2\"; tar -C \"$1\" --exclude=bin --exclude=obj --exclude=node_modules -c \"$3\" | tar -C \"$2\" -x",
+                    [Repository.Root, source, what.TrimEnd('/')]);
             }
         }
 
@@ -88,7 +89,11 @@ public sealed class Images : IDisposable
             tar -C "$4/image" -xf "$4/image.tar"
             """,
             [Path.Combine(Repository.Root, "src", "Holdfast.Cli"), Path.GetFileName(Processes.ToolDirectory), $"{registry.Host}/{LoopbackRegistry.Image}", folder],
-            new Dictionary<string, string>(ShellCommand.BuildEnvironment, StringComparer.Ordinal) { ["DOTNET_CONTAINER_INSECURE_REGISTRIES"] = registry.Host, ["TMPDIR"] = folder });
+            new Dictionary<string, string>(ShellCommand.BuildEnvironment, StringComparer.Ordinal)
+            {
+                ["DOTNET_CONTAINER_INSECURE_REGISTRIES"] = registry.Host,
+                ["TMPDIR"] = folder,        // Where the SDK keeps the layers that it pulls.
+            });
 
         var image = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "image", "manifest.json")))![0]!;
         foreach (var layer in image["Layers"]!.AsArray())

@@ -95,7 +95,9 @@ public sealed class BehindNginxTests
                     }
                     """));
                 nginx._process = ChildProcess.Start(
-                    new ChildSpec(Requires.Find("nginx")!, ["-p", nginx._folder, "-c", file], new Dictionary<string, string>(StringComparer.Ordinal)), nginx._output.Add, TimeProvider.System);
+                    new ChildSpec(Requires.Find("nginx")!, ["-p", nginx._folder, "-c", file], new Dictionary<string, string>(StringComparer.Ordinal)),
+                    nginx._output.Add,
+                    TimeProvider.System);
                 await Processes.UntilAsync(() => nginx._process.Exited.IsCompleted || Accepts(nginx.Address), "nginx listened");
                 Assert.False(nginx._process.Exited.IsCompleted, string.Join('\n', nginx._output.All));
                 return nginx;

@@ -26,7 +26,7 @@ public sealed class QuickStartTests : IDisposable
     public async Task The_node_server_keeps_its_sockets_on_SIGTERM_and_ends_with_the_last()
     {
         await NodeParts.RequireAsync();
-        await File.WriteAllTextAsync(Path.Combine(_folder, "server.js"), CodeBlock.Only("docs/quick-start-node.md", "js").Text, TestContext.Current.CancellationToken);
+        await SaveAsync("server.js", "docs/quick-start-node.md", "js");
         File.CreateSymbolicLink(Path.Combine(_folder, "node_modules"), NodeParts.Modules);
         await using var server = await SampleServer.StartAsync(_folder, "node", "server.js");
         await LeaveInOrderAsync(server, "docs/quick-start-node.md", acceptsWhileLeaving: true);
@@ -37,7 +37,7 @@ public sealed class QuickStartTests : IDisposable
     {
         if (Requires.Package("python3-aiohttp", AioHttp) is { } missing)
             Assert.Skip(missing);
-        await File.WriteAllTextAsync(Path.Combine(_folder, "server.py"), CodeBlock.Only("docs/quick-start-python.md", "python").Text, TestContext.Current.CancellationToken);
+        await SaveAsync("server.py", "docs/quick-start-python.md", "python");
         await using var server = await SampleServer.StartAsync(_folder, Python, "server.py");
         await LeaveInOrderAsync(server, "docs/quick-start-python.md", acceptsWhileLeaving: true);
     }
@@ -45,7 +45,7 @@ public sealed class QuickStartTests : IDisposable
     [Fact]
     public async Task The_dotnet_server_keeps_its_sockets_on_SIGTERM_and_ends_with_the_last()
     {
-        await File.WriteAllTextAsync(Path.Combine(_folder, "Program.cs"), CodeBlock.Only("docs/quick-start-dotnet.md", "csharp").Text, TestContext.Current.CancellationToken);
+        await SaveAsync("Program.cs", "docs/quick-start-dotnet.md", "csharp");
         // As `dotnet new web` makes it.
         await File.WriteAllTextAsync(
             Path.Combine(_folder, "app.csproj"),
@@ -63,6 +63,8 @@ public sealed class QuickStartTests : IDisposable
         await using var server = await SampleServer.StartAsync(_folder, "dotnet", "bin/Debug/net10.0/app.dll");
         await LeaveInOrderAsync(server, "docs/quick-start-dotnet.md", acceptsWhileLeaving: false);
     }
+
+    private Task SaveAsync(string file, string page, string language) => File.WriteAllTextAsync(Path.Combine(_folder, file), CodeBlock.Only(page, language).Text);
 
     private static async Task LeaveInOrderAsync(SampleServer server, string page, bool acceptsWhileLeaving)
     {

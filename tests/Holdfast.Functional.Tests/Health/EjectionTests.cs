@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Holdfast.Functional.Tests.Dev;
 using Holdfast.Functional.Tests.Gateway;
@@ -101,7 +103,7 @@ public sealed class EjectionTests
     {
         using var endpoints = RawPeer.Listen();
         using var good = new ScriptedEndpoint(Answers.Well);
-        await using var gateway = await StartAsync(((System.Net.IPEndPoint)endpoints.LocalEndPoint!).Port, good.Port);
+        await using var gateway = await StartAsync(PortOf(endpoints), good.Port);
         var state = gateway.Host.Runtime.Backends[^1].Endpoints[0];
         await EjectAsync(gateway, state, () =>
         {
@@ -111,15 +113,15 @@ public sealed class EjectionTests
         });
         await gateway.AdvanceAsync(For - TimeSpan.FromSeconds(1));
         await UpgradeAsync(gateway, times: 6);
-        Assert.False(endpoints.Poll(0, System.Net.Sockets.SelectMode.SelectRead), "it was dialled while it was ejected");
+        Assert.False(endpoints.Poll(0, SelectMode.SelectRead), "it was dialled while it was ejected");
 
         await gateway.AdvanceAsync(TimeSpan.FromSeconds(1));
-        Assert.Equal("half_open", (await gateway.EndpointAsync(((System.Net.IPEndPoint)endpoints.LocalEndPoint!).Port)).GetProperty("unhealthyReason").GetString());
+        Assert.Equal("half_open", (await gateway.EndpointAsync(PortOf(endpoints))).GetProperty("unhealthyReason").GetString());
         using var first = gateway.Connect();
         first.Send(Upgrades.Request());
         using var trial = RawPeer.Accept(endpoints);
         await UpgradeAsync(gateway, times: 6);
-        Assert.False(endpoints.Poll(0, System.Net.Sockets.SelectMode.SelectRead), "two handshakes tried it at once");
+        Assert.False(endpoints.Poll(0, SelectMode.SelectRead), "two handshakes tried it at once");
         Assert.Equal(EndpointHealth.Unhealthy, state.Health);
 
         _ = trial.AnswerUpgrade();
@@ -278,6 +280,49 @@ public sealed class EjectionTests
     }
 
     [Fact]
+    public async Task A_plain_request_whose_connect_times_out_is_served_elsewhere_and_counts()
+    {
+        // A listener whose queue is full: the kernel drops what knocks.
+        using var full = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        full.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        full.Listen(0);
+        using var leave = new CancellationTokenSource();
+        var queue = Enumerable.Range(0, 4).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)).ToArray();
+        var knocks = queue.Select(s => s.ConnectAsync(full.LocalEndPoint!, leave.Token).AsTask()).ToArray();
+        await knocks[0];
+        using var good = new ScriptedEndpoint(Answers.Well);
+        await using var gateway = await StartAsync(PortOf(full), good.Port);
+        Get(gateway);
+        Get(gateway);
+        Assert.Equal((1, 2), (gateway.Host.Runtime.Backends[^1].Endpoints[0].FailuresInARow, good.Users));
+        await leave.CancelAsync();
+        _ = await Task.WhenAny(Task.WhenAll(knocks));
+        Array.ForEach(queue, s => s.Dispose());
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_nobody_could_stand_in_for_has_all_the_time_of_the_handshake()
+    {
+        using var bad = new ScriptedEndpoint(Answers.Garbage);
+        using var endpoints = RawPeer.Listen();
+        await using var gateway = await StartAsync(bad.Port, PortOf(endpoints));
+        var state = StateOf(gateway, bad);
+        while (state.Health == EndpointHealth.Healthy)
+        {
+            var (client, peer) = gateway.Open(endpoints);
+            client.Dispose();
+            peer.Dispose();
+        }
+
+        using var slow = gateway.Connect();
+        slow.Send(Upgrades.Request());
+        using var endpoint = RawPeer.Accept(endpoints);
+        await gateway.AdvanceAsync(TimeSpan.FromSeconds(9));
+        _ = endpoint.AnswerUpgrade();
+        Assert.Equal(101, Upgrades.Status(slow.ReceiveHead()));
+    }
+
+    [Fact]
     public async Task A_plain_request_does_not_try_an_endpoint_whose_handshakes_failed()
     {
         using var half = new ScriptedEndpoint((peer, head) =>
@@ -323,6 +368,8 @@ public sealed class EjectionTests
         Assert.Equal(EndpointHealth.Healthy, StateOf(gateway, bad).Health);
     }
 
+    private static int PortOf(Socket listener) => ((IPEndPoint)listener.LocalEndPoint!).Port;
+
     private static GatewaySetup Setup(params int[] endpoints) => new() { Endpoints = endpoints, Backend = Backend };
 
     private static Task<GatewayFixture> StartAsync(params int[] endpoints) => GatewayFixture.StartAsync(Setup(endpoints), manualTime: true);
@@ -361,13 +408,13 @@ public sealed class EjectionTests
     }
 
     /// <summary>A pair with the endpoint behind this listener; the one before it may have been another's turn.</summary>
-    private static async Task<(RawPeer Client, RawPeer Endpoint)> OpenThereAsync(GatewayFixture gateway, System.Net.Sockets.Socket endpoints)
+    private static async Task<(RawPeer Client, RawPeer Endpoint)> OpenThereAsync(GatewayFixture gateway, Socket endpoints)
     {
         while (true)
         {
             var client = gateway.Connect();
             client.Send(Upgrades.Request());
-            await Processes.UntilAsync(() => client.Socket.Available > 0 || endpoints.Poll(0, System.Net.Sockets.SelectMode.SelectRead), "an endpoint was asked");
+            await Processes.UntilAsync(() => client.Socket.Available > 0 || endpoints.Poll(0, SelectMode.SelectRead), "an endpoint was asked");
             if (client.Socket.Available > 0)
             {
                 client.Dispose();

@@ -7,6 +7,7 @@ using Holdfast.Functional.Tests.Dev;
 using Holdfast.Functional.Tests.Gateway;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Telemetry;
 using Holdfast.Testing;
 
 namespace Holdfast.Functional.Tests.Health;
@@ -121,7 +122,7 @@ public sealed class HealthCheckTests
         await using var gateway = await StartAsync("http: {path: \"/healthz?deep=1\"}", endpoint);
         await ReadyAsync(gateway, endpoint);
         Assert.Equal(
-            $"GET /healthz?deep=1 HTTP/1.1\r\nHost: 127.0.0.1:{endpoint.Port}\r\nUser-Agent: holdfast-health/0.1.0\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+            $"GET /healthz?deep=1 HTTP/1.1\r\nHost: 127.0.0.1:{endpoint.Port}\r\nUser-Agent: holdfast-health/{GatewayVersion.Text}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
             endpoint.Checks.First());
     }
 
@@ -141,7 +142,7 @@ public sealed class HealthCheckTests
         await Processes.UntilAsync(() => endpoint.Checks.Count >= 3, "it was checked three times");
 
         var head = endpoint.Checks.First();
-        Assert.StartsWith($"GET /ws?check=1 HTTP/1.1\r\nHost: 127.0.0.1:{endpoint.Port}\r\nUser-Agent: holdfast-health/0.1.0\r\n", head, StringComparison.Ordinal);
+        Assert.StartsWith($"GET /ws?check=1 HTTP/1.1\r\nHost: 127.0.0.1:{endpoint.Port}\r\nUser-Agent: holdfast-health/{GatewayVersion.Text}\r\n", head, StringComparison.Ordinal);
         Assert.Equal(("Upgrade", "websocket", "13"), (Upgrades.Value(head, "Connection"), Upgrades.Value(head, "Upgrade"), Upgrades.Value(head, "Sec-WebSocket-Version")));
         Assert.Equal(endpoint.Checks.Count, endpoint.Checks.Select(h => Upgrades.Value(h, "Sec-WebSocket-Key")).Distinct(StringComparer.Ordinal).Count());
         var (ping, close) = (frames.Take(TestContext.Current.CancellationToken), frames.Take(TestContext.Current.CancellationToken));

@@ -52,6 +52,14 @@ public sealed class Manifest
         return manifests;
     }
 
+    /// <summary>The objects of a file of the repository. Throws when they cannot be read.</summary>
+    public static IReadOnlyList<Manifest> OfRepository(string path)
+    {
+        var faults = new List<SchemaFault>();
+        var manifests = Read(Repository.Read(path), path, faults);
+        return faults.Count == 0 ? manifests : throw new InvalidDataException(faults[0].ToString());
+    }
+
     /// <summary>The node at a path of keys and of positions in lists, or null.</summary>
     public YamlNode? Find(params object[] path) => Root.Find(path);
 

@@ -62,8 +62,9 @@ public sealed class SchemaCatalog
             {
                 foreach (var version in definition.Root.Items("spec", "versions"))
                 {
+                    var name = $"{definition.Text("spec", "group")}/{version.Text("name")}/{definition.Text("spec", "names", "kind")}";
                     if (version.Find("schema", "openAPIV3Schema") is YamlMappingNode schema)
-                        schemas[$"{definition.Text("spec", "group")}/{version.Text("name")}/{definition.Text("spec", "names", "kind")}"] = (JsonObject)YamlValue.ToJson(schema)!;
+                        schemas[name] = (JsonObject)YamlValue.ToJson(schema)!;
                 }
             }
 

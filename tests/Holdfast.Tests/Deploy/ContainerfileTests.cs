@@ -37,7 +37,7 @@ public sealed class ContainerfileTests
     [Fact]
     public void The_plain_manifest_runs_it_as_it_is_made()
     {
-        var pod = Manifest.Read(Repository.Read("deploy", "plain", "gateway.yaml"), "gateway.yaml", []).Single(m => m.Kind == "Deployment").Find("spec", "template", "spec")!;
+        var pod = Manifest.OfRepository("deploy/plain/gateway.yaml").Single(m => m.Kind == "Deployment").Find("spec", "template", "spec")!;
         Assert.Equal(Only("USER").Arguments, pod.Text("securityContext", "runAsUser") + ":" + pod.Text("securityContext", "runAsGroup"));
         Assert.Equal(Only("EXPOSE").Words, pod.Items("containers", 0, "ports").Select(p => p.Text("containerPort")));
         Assert.Null(pod.Find("containers", 0, "command"));

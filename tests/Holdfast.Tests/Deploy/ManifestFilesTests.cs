@@ -20,9 +20,10 @@ public sealed class ManifestFilesTests
     public static TheoryData<string, int> Blocks()
     {
         var blocks = new TheoryData<string, int>();
-        foreach (var page in Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories).Append(Path.Combine(Repository.Root, "README.md")))
+        var pages = Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories);
+        foreach (var page in pages.Select(p => Path.GetRelativePath(Repository.Root, p)).Append("README.md"))
         {
-            foreach (var block in CodeBlock.Read(Path.GetRelativePath(Repository.Root, page)).Where(b => b.Language is "yaml" or "yml"))
+            foreach (var block in CodeBlock.Read(page).Where(b => b.Language is "yaml" or "yml"))
                 blocks.Add(block.Page, block.Line);
         }
 

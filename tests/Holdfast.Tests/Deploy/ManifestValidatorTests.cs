@@ -113,8 +113,11 @@ public sealed class ManifestValidatorTests
     public void A_fault_in_a_custom_resource_is_found_with_its_place(string right, string wrong, string fault) => AssertFault(Route, right, wrong, fault);
 
     [Fact]
-    public void Forms_that_exclude_each_other_are_told() =>
-        AssertFault(DestinationRule, "simple: LEAST_REQUEST", "simple: LEAST_REQUEST, consistentHash: {useSourceIp: true}", "7:19: spec.trafficPolicy.loadBalancer: mixes forms that exclude each other");
+    public void Forms_that_exclude_each_other_are_told() => AssertFault(
+        DestinationRule,
+        "simple: LEAST_REQUEST",
+        "simple: LEAST_REQUEST, consistentHash: {useSourceIp: true}",
+        "7:19: spec.trafficPolicy.loadBalancer: mixes forms that exclude each other");
 
     [Fact]
     public void An_object_of_free_form_takes_any_field() => Assert.Empty(Faults("""

@@ -16,11 +16,11 @@ public sealed partial class PlainApplicationTests
 
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(5);
 
-    private static readonly IReadOnlyList<Manifest> Objects = Manifest.Read(Repository.Read("deploy", "plain", "app.yaml"), "app.yaml", []);
+    private static readonly IReadOnlyList<Manifest> Objects = Manifest.OfRepository("deploy/plain/app.yaml");
     private static readonly YamlNode Pod = Only("Deployment").Find("spec", "template", "spec")!;
 
-    private static readonly BackendOptions Backend = ConfigurationReader.Read(
-        Manifest.Read(Repository.Read("deploy", "plain", "gateway.yaml"), "gateway.yaml", []).Single(m => m.Kind == "ConfigMap").Text("data", "gateway.yaml"), "gateway.yaml").Configuration!.Backends.Single();
+    private static readonly BackendOptions Backend = BackendOf(
+        Manifest.OfRepository("deploy/plain/gateway.yaml").Single(m => m.Kind == "ConfigMap").Text("data", "gateway.yaml"));
 
     public static TheoryData<string> QuickStarts() => ["docs/quick-start-node.md", "docs/quick-start-python.md", "docs/quick-start-dotnet.md"];
 
@@ -55,16 +55,19 @@ public sealed partial class PlainApplicationTests
     }
 
     [Fact]
-    public void Kestrel_waits_for_its_sockets_as_long_as_the_pod_may() =>
+    public void Kestrel_waits_for_its_sockets_as_long_as_the_pod_may()
+    {
+        var shown = ShutdownTimeout().Match(CodeBlock.Only("docs/quick-start-dotnet.md", "csharp").Text).Groups[1].Value;
         Assert.Equal(
             Grace - TimeSpan.FromSeconds(Number(Pod, "containers", 0, "lifecycle", "preStop", "sleep", "seconds")) - Margin,
-            TimeSpan.FromSeconds(int.Parse(ShutdownTimeout().Match(CodeBlock.Only("docs/quick-start-dotnet.md", "csharp").Text).Groups[1].Value, CultureInfo.InvariantCulture)));
+            TimeSpan.FromSeconds(int.Parse(shown, CultureInfo.InvariantCulture)));
+    }
 
     [Theory]
     [MemberData(nameof(QuickStarts))]
     public void A_quick_start_configures_the_gateway_for_this_application(string page)
     {
-        var shown = ConfigurationReader.Read("listeners: [{name: web, address: \"127.0.0.1:0\"}]\n" + CodeBlock.Only(page, "yaml").Text, page).Configuration!.Backends.Single();
+        var shown = BackendOf("listeners: [{name: web, address: \"127.0.0.1:0\"}]\n" + CodeBlock.Only(page, "yaml").Text);
         Assert.Equal((Backend.Name, Backend.Dns, Backend.Drain), (shown.Name, shown.Dns, shown.Drain));
         Assert.Equal((HealthCheckKind.Http, Pod.Text("containers", 0, "readinessProbe", "httpGet", "path")), (shown.Health.Check!.Kind, shown.Health.Check.Path));
     }
@@ -77,6 +80,8 @@ public sealed partial class PlainApplicationTests
             : (0, 0);
         Assert.Equal((Grace, Grace - Margin), (TimeSpan.FromSeconds(grace), TimeSpan.FromSeconds(sleep)));
     }
+
+    private static BackendOptions BackendOf(string configuration) => ConfigurationReader.Read(configuration, "gateway.yaml").Configuration!.Backends.Single();
 
     private static TimeSpan Grace => TimeSpan.FromSeconds(Number(Pod, "terminationGracePeriodSeconds"));
 

@@ -13,7 +13,7 @@ public sealed class PlainManifestTests
     /// <summary>For the answers to the last closes, which the gateway waits 6 s for, and the end of a busy process.</summary>
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(20);
 
-    private static readonly IReadOnlyList<Manifest> Objects = Manifest.Read(Repository.Read("deploy", "plain", "gateway.yaml"), "gateway.yaml", []);
+    private static readonly IReadOnlyList<Manifest> Objects = Manifest.OfRepository("deploy/plain/gateway.yaml");
     private static readonly YamlNode Pod = Only("Deployment").Find("spec", "template", "spec")!;
     private static readonly YamlNode Container = Assert.Single(Pod.Items("containers"));
 
@@ -97,10 +97,7 @@ public sealed class PlainManifestTests
     {
         foreach (var (probe, path) in ((string, string)[])[("startupProbe", "/health/live"), ("livenessProbe", "/health/live"), ("readinessProbe", "/health/ready")])
             Assert.Equal((path, "admin"), (Container.Text(probe, "httpGet", "path"), Container.Text(probe, "httpGet", "port")));
-        Assert.InRange(
-            int.Parse(Container.Text("livenessProbe", "periodSeconds"), CultureInfo.InvariantCulture) * int.Parse(Container.Text("livenessProbe", "failureThreshold"), CultureInfo.InvariantCulture),
-            60,
-            600);
+        Assert.InRange(Number("livenessProbe", "periodSeconds") * Number("livenessProbe", "failureThreshold"), 60, 600);
         // The kubelet asks from the node.
         Assert.Equal("0.0.0.0", Configuration.Admin.Address.Address.ToString());
     }
@@ -150,6 +147,8 @@ public sealed class PlainManifestTests
         Assert.Equal(version, PodLabels["app.kubernetes.io/version"]);
         Assert.Equal("holdfast:" + version, Container.Text("image"));
     }
+
+    private static int Number(params object[] path) => int.Parse(Container.Text(path), CultureInfo.InvariantCulture);
 
     private static Manifest Only(string kind) => Objects.Single(o => o.Kind == kind);
 }

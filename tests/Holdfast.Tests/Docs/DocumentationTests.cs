@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Holdfast.Api;
+using Holdfast.Api.Configuration;
 using Holdfast.Cli;
 using Xunit;
 
@@ -54,6 +56,34 @@ public partial class DocumentationTests
         }
     }
 
+    /// <summary>Backends are shown alone: a listener and a route to each of them make a whole configuration.</summary>
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void Configuration_shown_is_what_the_reader_reads(string page)
+    {
+        foreach (var shown in Yaml().Matches(Repository.Read(page)).Select(m => m.Groups[1].Value).Where(y => y.StartsWith("backends:\n", StringComparison.Ordinal)))
+        {
+            var routes = BackendName().Matches(shown).Select(m => $"  - {{path: {{prefix: /{m.Groups[1].Value}}}, backend: {m.Groups[1].Value}}}\n");
+            var whole = "listeners:\n  - {name: web, address: 0.0.0.0:8080}\nroutes:\n" + string.Concat(routes) + shown;
+            Assert.True(ConfigurationReader.Read(whole, page) is { Configuration: not null, Faults: [] }, $"{page}:\n{shown}\n{string.Join('\n', ConfigurationReader.Read(whole, page).Faults)}");
+        }
+    }
+
+    [Fact]
+    public void The_health_page_shows_the_defaults_that_are_in_force()
+    {
+        var page = Repository.Read("docs/health.md");
+        var (eject, check) = (new EjectOptions(), new HealthCheckOptions(HealthCheckKind.Tcp, ""));
+        Assert.Contains($"eject: {{afterFailures: {eject.AfterFailures}, for: {Units.Format(eject.For)}, maxPercent: {eject.MaxPercent}}}     # the defaults", page, StringComparison.Ordinal);
+        foreach (var line in new[]
+        {
+            $"interval: {Units.Format(check.Interval)} ", $"timeout: {Units.Format(check.Timeout)} ", $"unhealthyAfter: {check.UnhealthyAfter} ", $"healthyAfter: {check.HealthyAfter} ",
+        })
+        {
+            Assert.Contains(line, page, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void The_README_shows_how_to_start()
     {
@@ -70,6 +100,12 @@ public partial class DocumentationTests
 
     [GeneratedRegex(@"^```.*?^```", RegexOptions.Singleline | RegexOptions.Multiline)]
     private static partial Regex Fence();
+
+    [GeneratedRegex(@"^```yaml\n(.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex Yaml();
+
+    [GeneratedRegex(@"^  (\w+):$", RegexOptions.Multiline)]
+    private static partial Regex BackendName();
 
     [GeneratedRegex(@"^#+ (.+)$", RegexOptions.Multiline)]
     private static partial Regex Heading();
