@@ -49,7 +49,8 @@ public sealed class NodeServerTests
             var output = Path.Combine(directory, "roll");
             var start = new ProcessStartInfo("node", [
                 Path.Combine(folder, "roll", "roll.js"), "--clients", "30", "--replicas", "2", "--drain", "2s", "--out", output,
-                "--tool", "dotnet " + Path.Combine(Processes.ToolDirectory, "holdfast.dll")]) { UseShellExecute = false };
+                "--tool", "dotnet " + Path.Combine(Processes.ToolDirectory, "holdfast.dll")])
+            { UseShellExecute = false };
             start.Environment["TMPDIR"] = directory;
             using var node = Process.Start(start)!;
             using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));

@@ -235,4 +235,5 @@ public sealed class ScreenTests
     }
 
     private static SupervisedProcess Idle(string name) => new(
-        name, _ => throw new InvalidOperationException("never started"), new PortReadiness(1), EndTimes.Quick, new RestartBackOff(new Random(1)), TimeProvider.System, _ => { });}
+        name, _ => throw new InvalidOperationException("never started"), new PortReadiness(1), EndTimes.Quick, new RestartBackOff(new Random(1)), TimeProvider.System, _ => { });
+}
