@@ -278,7 +278,11 @@ public sealed class LiveConfigurationTests : IDisposable
         using var load = new LoadRun(
             new LoadOptions
             {
-                Url = new Uri($"ws://{gateway.Address}/echo"), Connections = Connections, Rate = 1000, Duration = TimeSpan.FromHours(1), Grace = TimeSpan.FromSeconds(20),
+                Url = new Uri($"ws://{gateway.Address}/echo"),
+                Connections = Connections,
+                Rate = 1000,
+                Duration = TimeSpan.FromHours(1),
+                Grace = TimeSpan.FromSeconds(20),
             },
             NativeAddress.From(gateway.Address),
             TimeProvider.System);

@@ -514,30 +514,35 @@ public sealed class HealthCheckTests
             peer.Send("HTTP/1.1 200 OK\r\n");
             while (true)
                 peer.Send("X-More: and more of it\r\n");
-        },
+        }
+        ,
         "endless interim heads" => static (peer, _) =>
         {
             while (true)
                 peer.Send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
-        },
+        }
+        ,
         "another pong" => static (peer, head) =>
         {
             peer.Send(Upgrades.Switching(head));
             while (true)
                 peer.Send(Frames.FromServer(Frames.Pong, [.. peer.ReceiveFrame().Payload, 0]));
-        },
+        }
+        ,
         "closes at once" => static (peer, head) =>
         {
             peer.Send(Upgrades.Switching(head));
             peer.Send(Frames.CloseFrame(client: false, 1013, "busy"));
             _ = peer.ReceiveToEnd();
-        },
+        }
+        ,
         "masked frame" => static (peer, head) =>
         {
             peer.Send(Upgrades.Switching(head));
             peer.Send(Frames.FromClient(Frames.Text, "hello"u8));
             _ = peer.ReceiveToEnd();
-        },
+        }
+        ,
         "refuses" => Answers.Well,
         _ => Answers.Named(name),
     };
@@ -550,7 +555,8 @@ public sealed class HealthCheckTests
             peer.Send("HTTP/1.1 200 OK\r\n\r\n");
             while (true)
                 peer.Send(new byte[65536]);
-        },
+        }
+        ,
         "greets and pings" => static (peer, head) =>
         {
             peer.Send(Upgrades.Switching(head));
@@ -569,13 +575,15 @@ public sealed class HealthCheckTests
 
             peer.Send(Frames.FromServer(Frames.Pong, ping.Payload));
             _ = peer.ReceiveFrame();
-        },
+        }
+        ,
         "keeps the connection" => static (peer, head) =>
         {
             peer.Send(Upgrades.Switching(head));
             peer.Send(Frames.FromServer(Frames.Pong, peer.ReceiveFrame().Payload));
             _ = peer.ReceiveToEnd();
-        },
+        }
+        ,
         _ => Answers.Named(name),
     };
 }

@@ -19,7 +19,12 @@ internal static class SarifShape
         ["component"] = (["name"], new() { ["name"] = "text", ["version"] = "text", ["rules"] = "[descriptor" }),
         ["descriptor"] = (["id"], new()
         {
-            ["id"] = "text", ["name"] = "text", ["shortDescription"] = "multiformat", ["fullDescription"] = "multiformat", ["help"] = "multiformat", ["helpUri"] = "uri",
+            ["id"] = "text",
+            ["name"] = "text",
+            ["shortDescription"] = "multiformat",
+            ["fullDescription"] = "multiformat",
+            ["help"] = "multiformat",
+            ["helpUri"] = "uri",
             ["defaultConfiguration"] = "configuration",
         }),
         ["configuration"] = ([], new() { ["level"] = "level" }),
@@ -34,8 +39,14 @@ internal static class SarifShape
         ["logical"] = ([], new() { ["fullyQualifiedName"] = "text", ["kind"] = "text" }),
         ["result"] = (["message", "ruleId"], new()
         {
-            ["ruleId"] = "text", ["ruleIndex"] = "natural", ["level"] = "level", ["message"] = "multiformat", ["locations"] = "[location", ["partialFingerprints"] = "fingerprints",
-            ["fixes"] = "[fix", ["suppressions"] = "[suppression",
+            ["ruleId"] = "text",
+            ["ruleIndex"] = "natural",
+            ["level"] = "level",
+            ["message"] = "multiformat",
+            ["locations"] = "[location",
+            ["partialFingerprints"] = "fingerprints",
+            ["fixes"] = "[fix",
+            ["suppressions"] = "[suppression",
         }),
         ["fingerprints"] = ([], new() { ["holdfastLint/v1"] = "text" }),
         ["fix"] = (["artifactChanges"], new() { ["description"] = "multiformat", ["artifactChanges"] = "[change" }),
