@@ -59,6 +59,18 @@ internal static class BenchCommands
         Add(root, "stall", "Worst echo while the admin address is polled.", Peer.Holdfast, (5, 5, 10),
             (s, p) => StallBench.RunAsync(s, RelayCase.Parse(p.GetValue(light)!)[0]), light);
 
+        var crowd = Case("--case", "SIZE@RATExCONNECTIONS.", "64@5000x5000");
+        var changes = new Option<int>("--changes") { Description = "Changes in each window.", DefaultValueFactory = _ => 100 };
+        var every = new Option<int>("--every") { Description = "Milliseconds from one change to the next.", DefaultValueFactory = _ => 400 };
+        var stopAfter = new Option<int>("--stop-after")
+        {
+            Description = "Seconds that the peers' old processes may live on, in the phase that limits it.",
+            DefaultValueFactory = _ => 10,
+        };
+        Add(root, "changes", "Connections under load while the configuration is changed.", peers, (5, 5, 45),
+            (s, p) => ChangesBench.RunAsync(s, RelayCase.Parse(p.GetValue(crowd)!)[0], p.GetValue(changes), TimeSpan.FromMilliseconds(p.GetValue(every)), p.GetValue(stopAfter)),
+            crowd, changes, every, stopAfter);
+
         var admin = new Argument<string>("URL");
         var seconds = new Argument<double>("SECONDS");
         var poll = new Command("poll") { admin, seconds };

@@ -11,6 +11,7 @@ internal static class Program
         DevCommand.Create(),
         DrainCommand.Create(),
         GatewayCommand.Create(),
+        LintCommand.Create(),
         LoadCommand.Create(),
         StatusCommand.Create(),
         TopCommand.Create(),

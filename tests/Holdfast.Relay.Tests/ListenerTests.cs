@@ -53,7 +53,7 @@ public sealed class ListenerTests
         AssertEcho(late, 2);
         foreach (var (ends, listener) in ((Ends, int)[])[(pair, 8), (late, 9), (first, 7)])
         {
-            ends.Client.Finish();
+            ends.Dispose();
             Assert.Equal(listener, relay.WaitForEnd().ListenerId);
         }
     }

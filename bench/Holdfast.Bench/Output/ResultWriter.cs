@@ -1,22 +1,28 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using Holdfast.Bench.Peers;
 using Holdfast.Bench.Proc;
 using Holdfast.Bench.Runs;
 
 namespace Holdfast.Bench.Output;
 
-/// <summary>A CSV of every run, and a page with the table, the machine and the configurations; the page is printed, too.</summary>
+/// <summary>Every run as CSV and as JSON, and a page with the table, the machine and the configurations; the page is printed, too.</summary>
 internal sealed class ResultWriter(string bench, BenchSettings settings, params string[] columns)
 {
-    private readonly List<string[]> _rows = [];
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    private readonly List<object[]> _rows = [];
     private readonly StringBuilder _page = new();
+
+    /// <summary>Of the templates that the page shows.</summary>
+    public string TemplateKind { get; init; } = "";
 
     public void Row(params object[] cells)
     {
         if (cells.Length != columns.Length)
             throw new ArgumentException("A row has a cell for each column.", nameof(cells));
-        _rows.Add([.. cells.Select(c => Convert.ToString(c, CultureInfo.InvariantCulture) ?? "")]);
+        _rows.Add(cells);
     }
 
     public void Text(string line) => _page.AppendLine(line).AppendLine();
@@ -30,16 +36,19 @@ internal sealed class ResultWriter(string bench, BenchSettings settings, params 
         _page.AppendLine();
     }
 
-    /// <summary>Writes both files and prints the page.</summary>
+    /// <summary>Writes the files and prints the page.</summary>
     public async Task SaveAsync()
     {
         Directory.CreateDirectory(settings.Results);
         var page = Page();
         var csv = new StringBuilder().AppendJoin(',', columns).AppendLine();
         foreach (var row in _rows)
-            csv.AppendJoin(',', row).AppendLine();
+            csv.AppendJoin(',', row.Select(c => Convert.ToString(c, CultureInfo.InvariantCulture))).AppendLine();
+        var runs = _rows.Select(row => columns.Zip(row).ToDictionary(cell => cell.First, cell => cell.Second, StringComparer.Ordinal));
         await File.WriteAllTextAsync(Path.Combine(settings.Results, bench + ".csv"), csv.ToString());
         await File.WriteAllTextAsync(Path.Combine(settings.Results, bench + ".md"), page);
+        await File.WriteAllTextAsync(Path.Combine(settings.Results, bench + ".json"),
+            JsonSerializer.Serialize(new { bench, machine = Machine.Facts(), runs }, Indented) + "\n");
         await Console.Out.WriteLineAsync(page);
     }
 
@@ -56,7 +65,7 @@ internal sealed class ResultWriter(string bench, BenchSettings settings, params 
             page.Append("- ").AppendLine(fact);
         page.AppendLine().AppendLine("## Configurations").AppendLine();
         foreach (var system in settings.Systems.Where(s => s != Peer.Direct))
-            page.Append("```\n").Append(PeerConfiguration.Template(system)).AppendLine("```").AppendLine();
+            page.Append("```\n").Append(PeerConfiguration.Template(system, TemplateKind)).AppendLine("```").AppendLine();
         return page.ToString();
     }
 }

@@ -24,6 +24,7 @@ internal sealed class Peer : IAsyncDisposable
     }
 
     private string? _configuration;
+    private string? _template;
 
     public string Name { get; }
 
@@ -37,7 +38,8 @@ internal sealed class Peer : IAsyncDisposable
     /// <summary>0 for "direct".</summary>
     public int ProcessId => _process?.Id ?? 0;
 
-    public static async Task<Peer> StartAsync(string name, IReadOnlyList<string> endpoints)
+    /// <param name="change">For a bench that changes the configuration: fills what the templates of that kind leave open.</param>
+    public static async Task<Peer> StartAsync(string name, IReadOnlyList<string> endpoints, ConfigurationChange? change = null)
     {
         if (name == Direct)
             return new Peer(name, int.Parse(endpoints[0].Split(':')[1], System.Globalization.CultureInfo.InvariantCulture), 0, null, null);
@@ -45,15 +47,17 @@ internal sealed class Peer : IAsyncDisposable
         var prefix = Directory.CreateTempSubdirectory("holdfast-bench-").FullName;
         var (port, admin) = (FreePort(), FreePort());
         var configuration = Path.Combine(prefix, PeerConfiguration.FileNameOf(name));
-        await File.WriteAllTextAsync(configuration, PeerConfiguration.Render(name, port, admin, prefix, endpoints));
-        var command = PeerConfiguration.CommandOf(name, prefix, configuration);
+        var template = PeerConfiguration.Render(name, port, admin, prefix, change is null ? "" : ConfigurationChange.Kind);
+        await File.WriteAllTextAsync(configuration, change?.Fill(name, template)
+            ?? template.Replace("{{endpoints}}", PeerConfiguration.ListOf(name, endpoints), StringComparison.Ordinal));
+        var command = PeerConfiguration.CommandOf(name, prefix, configuration, reloads: change is not null);
 
         // Through a shell only for the redirections; exec keeps the process id. Holdfast writes its access log to the file.
         var start = Pinning.Taskset(Pinning.ProxyCore, "sh", ["-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
         start.Environment.Remove("HOLDFAST_BENCH_PINNED");
         var process = Process.Start(start)!;
         Running[process] = prefix;
-        var peer = new Peer(name, port, admin, process, prefix) { _configuration = configuration };
+        var peer = new Peer(name, port, admin, process, prefix) { _configuration = configuration, _template = template };
         await peer.WaitUntilListeningAsync();
         return peer;
     }
@@ -68,6 +72,29 @@ internal sealed class Peer : IAsyncDisposable
         await File.WriteAllTextAsync(_configuration!, text[..at] + routes + text[end..]);
         using var kill = Process.Start("kill", ["-HUP", ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
         await kill.WaitForExitAsync();
+    }
+
+    /// <summary>
+    /// Changes the configuration file, renamed into place, and has it take effect as the system's manual says: Holdfast watches it.
+    /// </summary>
+    public async Task ChangeAsync(ConfigurationChange change)
+    {
+        await File.WriteAllTextAsync(_configuration + "~", change.Fill(Name, _template!));
+        File.Move(_configuration + "~", _configuration!, overwrite: true);
+        // On the proxy's core, where reading the configuration belongs.
+        var id = ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var start = Name switch
+        {
+            Nginx => Pinning.Taskset(Pinning.ProxyCore, "sh", ["-c", "exec \"$@\" 2>/dev/null", "sh", "nginx", "-p", _prefix!, "-c", _configuration!, "-s", "reload"]),
+            Haproxy => Pinning.Taskset(Pinning.ProxyCore, "kill", ["-USR2", id]),
+            _ => null,
+        };
+        if (start is null)
+            return;
+        using var reload = Process.Start(start)!;
+        await reload.WaitForExitAsync();
+        if (reload.ExitCode != 0)
+            throw new BenchException($"{Name}: the reload failed");
     }
 
     /// <summary>Ends all that run, with no word; for an interrupted bench.</summary>

@@ -15,27 +15,29 @@ internal static class PeerConfiguration
         _ => "holdfast.yaml",
     };
 
-    public static string Template(string peer) => File.ReadAllText(Path.Combine(Repository.Root, "bench", "peers", FileNameOf(peer)));
+    /// <param name="kind">A bench whose templates differ, with a dot; empty: the common ones.</param>
+    public static string Template(string peer, string kind = "") =>
+        File.ReadAllText(Path.Combine(Repository.Root, "bench", "peers", kind + FileNameOf(peer)));
 
-    public static string Render(string peer, int port, int admin, string prefix, IReadOnlyList<string> endpoints)
+    /// <summary>Endpoints in the system's own syntax.</summary>
+    public static string ListOf(string peer, IEnumerable<string> endpoints) => peer switch
     {
-        var list = peer switch
-        {
-            Peer.Nginx => string.Join("\n        ", endpoints.Select(e => $"server {e};")),
-            Peer.Haproxy => string.Join("\n    ", endpoints.Select((e, i) => $"server e{i + 1} {e}")),
-            _ => string.Join(", ", endpoints.Select(e => $"\"{e}\"")),
-        };
-        return Template(peer)
+        Peer.Nginx => string.Join("\n        ", endpoints.Select(e => $"server {e};")),
+        Peer.Haproxy => string.Join("\n    ", endpoints.Select((e, i) => $"server e{i + 1} {e}")),
+        _ => string.Join(", ", endpoints.Select(e => $"\"{e}\"")),
+    };
+
+    public static string Render(string peer, int port, int admin, string prefix, string kind = "") =>
+        Template(peer, kind)
             .Replace("{{port}}", port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("{{admin}}", admin.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
-            .Replace("{{prefix}}", prefix, StringComparison.Ordinal)
-            .Replace("{{endpoints}}", list, StringComparison.Ordinal);
-    }
+            .Replace("{{prefix}}", prefix, StringComparison.Ordinal);
 
-    public static string[] CommandOf(string peer, string prefix, string configuration) => peer switch
+    /// <param name="reloads">HAProxy with a master process: it cannot be told to reload without.</param>
+    public static string[] CommandOf(string peer, string prefix, string configuration, bool reloads = false) => peer switch
     {
         Peer.Nginx => ["nginx", "-p", prefix, "-c", configuration],
-        Peer.Haproxy => ["haproxy", "-db", "-q", "-f", configuration],
+        Peer.Haproxy => ["haproxy", reloads ? "-W" : "-db", "-q", "-f", configuration],
         _ => ["dotnet", HoldfastTool, "gateway", "--config", configuration, "--loops", "1"],
     };
 }

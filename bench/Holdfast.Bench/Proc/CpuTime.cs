@@ -17,7 +17,17 @@ internal sealed class CpuTime
     {
         var time = new CpuTime();
         foreach (var process in ProcessTree.Of(pid))
-            time.Add(process);
+        {
+            try
+            {
+                time.Add(process);
+            }
+            catch (IOException)
+            {
+                // It ended between the two look-ups.
+            }
+        }
+
         return time;
     }
 

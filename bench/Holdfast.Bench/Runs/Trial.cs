@@ -65,6 +65,18 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
             after.Received - before.Received, seconds, after.Cores.StealSince(before.Cores), report);
     }
 
+    /// <summary>Why a result may not be used though its load is clean or need not be: the machine was busy with something else. Null when it may.</summary>
+    public string? Disturbance(Measured measured)
+    {
+        if (measured.Steal > 0.01)
+            return $"steal {measured.Steal:P1}";
+        var schedule = measured.Report.Schedule;
+        var maxLag = settings.MaxLag.TotalMilliseconds;
+        return schedule.MaxLagMs > maxLag || schedule.P99LagMs > maxLag / 10
+            ? $"the load was late: p99 {schedule.P99LagMs:0.0} ms, max {schedule.MaxLagMs:0.0} ms"
+            : null;
+    }
+
     /// <summary>Why a result may not be used; null when it may.</summary>
     private string? Refusal(Measured measured, LoadOptions options)
     {
@@ -75,11 +87,8 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
                 + $"{report.Reordered} reordered, {report.Corrupted} corrupted, {report.Disconnects} disconnects, {report.NotSent} not sent";
         }
 
-        if (measured.Steal > 0.01)
-            return $"steal {measured.Steal:P1}";
-        var maxLag = settings.MaxLag.TotalMilliseconds;
-        if (report.Schedule.MaxLagMs > maxLag || report.Schedule.P99LagMs > maxLag / 10)
-            return $"the load was late: p99 {report.Schedule.P99LagMs:0.0} ms, max {report.Schedule.MaxLagMs:0.0} ms";
+        if (Disturbance(measured) is { } disturbance)
+            return disturbance;
         return options.Rate > 0 && measured.Rate < 0.995 * options.Rate ? $"only {measured.Rate:0}/s of {options.Rate:0}/s came back" : null;
     }
 

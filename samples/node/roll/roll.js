@@ -1,7 +1,7 @@
 // Rolls every replica of `holdfast dev` under chatting clients and draws how many of them came back in each second: once with the given drain, once
 // with a drain that closes everything at once. Writes OUT.svg and OUT.csv.
 //
-//   node samples/node/roll/roll.js [--clients 1000] [--replicas 3] [--drain 20s] [--out docs/images/roll]
+//   node samples/node/roll/roll.js [--clients 1000] [--replicas 3] [--drain 20s] [--out docs/images/roll] [--tool './holdfast']
 "use strict";
 
 const { spawn } = require("node:child_process");
@@ -15,8 +15,8 @@ const { draw } = require("./picture");
 
 const ROOT = path.resolve(__dirname, "../../..");
 const CONNECTS_PER_SECOND = 200;
-const SETTLE_MS = 5000;
-const AFTER_MS = 5000;
+const SETTLE_MS = 3000;
+const AFTER_MS = 3000;
 
 const { values: given } = parseArgs({
   options: {
@@ -24,6 +24,7 @@ const { values: given } = parseArgs({
     replicas: { type: "string", default: "3" },
     drain: { type: "string", default: "20s" },
     out: { type: "string", default: path.join(ROOT, "docs/images/roll") },
+    tool: { type: "string", default: path.join(ROOT, "holdfast") },
   },
 });
 const clients = Number(given.clients);
@@ -53,7 +54,8 @@ async function startDev(drain) {
     `backends: {app: {endpoints: ["127.0.0.1:1"], slowStart: 0s, drain: {duration: ${drain}}}}`,
     "",
   ].join("\n"));
-  const child = spawn(path.join(ROOT, "holdfast"), ["dev", "--replicas", `${replicas}`, "--port", `${port}`, "--admin-port", `${adminPort}`, "--config", config],
+  const [tool, ...before] = given.tool.split(" ");
+  const child = spawn(tool, [...before, "dev", "--replicas", `${replicas}`, "--port", `${port}`, "--admin-port", `${adminPort}`, "--config", config],
     { stdio: ["pipe", "pipe", "inherit"] });
   const exited = new Promise(resolve => child.on("exit", resolve));
   const lines = [];

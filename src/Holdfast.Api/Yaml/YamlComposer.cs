@@ -151,7 +151,7 @@ internal sealed class YamlComposer
     }
 
     /// <summary>YAML forbids control characters, and the scanner would take a NUL for the end and ignore what follows.</summary>
-    private static YamlFault? FindUnreadable(string text)
+    internal static YamlFault? FindUnreadable(string text)
     {
         var (line, lineStart) = (1, 0);
         for (var i = 0; i < text.Length; i++)
@@ -172,7 +172,7 @@ internal sealed class YamlComposer
 
     private static int Place(long value) => (int)Math.Clamp(value, 1, int.MaxValue);
 
-    private static string Reason(YamlException e)
+    internal static string Reason(YamlException e)
     {
         var message = e.Message;
         if (message.Length == 0)

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Hosting;
 
@@ -35,33 +34,27 @@ internal static class GatewayCommand
             return ExitCodes.BadUsage;
         }
 
-        var output = accessLog ? GatewayHost.OpenAccessLog() : null;
+        // Before the start, which takes a while: a signal that came unheard would kill a gateway that has connections already.
+        using var signals = new GatewaySignals();
+        using var starting = CancellationTokenSource.CreateLinkedTokenSource(cancel, signals.Starting);
         GatewayHost host;
         try
         {
-            host = await GatewayHost.StartAsync(configuration, new GatewayHostOptions { Loops = loops, AccessLog = output, File = content }, cancel);
+            var output = accessLog ? GatewayHost.OpenAccessLog() : null;
+            host = await GatewayHost.StartAsync(configuration, new GatewayHostOptions { Loops = loops, AccessLog = output, File = content }, starting.Token);
         }
         catch (IOException e)
         {
             await Console.Error.WriteLineAsync("holdfast: " + e.Message);
             return ExitCodes.Failed;
         }
-
-        var stopped = new TaskCompletionSource<Task>(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, atOnce: false));
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, atOnce: true));
-        using var reload = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        catch (OperationCanceledException) when (signals.Starting.IsCancellationRequested)
         {
-            context.Cancel = true;
-            host.Reread();
-        });
-        await await Task.WhenAny(stopped.Task.Unwrap(), host.Ended);     // The admin API may have asked for it.
-        return ExitCodes.Ok;
-
-        void Stop(PosixSignalContext context, bool atOnce)
-        {
-            context.Cancel = true;
-            stopped.TrySetResult(host.StopAsync(atOnce));
+            return ExitCodes.Ok;
         }
+
+        signals.Attach(host);
+        await host.Ended;
+        return ExitCodes.Ok;
     }
 }

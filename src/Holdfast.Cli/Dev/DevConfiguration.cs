@@ -30,8 +30,8 @@ internal sealed class DevConfiguration
               duration: 5s
         """;
 
-    /// <summary>From the last close of a drain to SIGTERM.</summary>
-    private static readonly TimeSpan AfterDrain = TimeSpan.FromSeconds(1);
+    /// <summary>From the last close of a drain to SIGTERM: what the news may take, on a busy machine too.</summary>
+    private static readonly TimeSpan AfterDrain = TimeSpan.FromSeconds(2);
 
     /// <summary>From SIGTERM to SIGKILL.</summary>
     private static readonly TimeSpan AfterTerm = TimeSpan.FromSeconds(4);

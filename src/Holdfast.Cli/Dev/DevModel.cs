@@ -22,7 +22,7 @@ internal sealed record DevModel(
     public Replica? Busiest() => Busiest(r => r.Process.Snapshot.ProcessId != 0);
 
     /// <summary>The one with the most connections of those that can be drained; the first of several.</summary>
-    public Replica? BusiestReady() => Busiest(r => r.Standing.Standing == Standing.Ready);
+    public Replica? BusiestReady() => Busiest(r => r.IsReady);
 
     private Replica? Busiest(Func<Replica, bool> which)
     {

@@ -16,7 +16,7 @@ internal sealed class DevException(string message) : Exception(message);
 /// <param name="screen">Where to show it.</param>
 /// <param name="keys">Key presses, or null when nobody can press any.</param>
 /// <param name="time">The clock.</param>
-/// <param name="random">For ports and back-off.</param>
+/// <param name="random">For ports, and for what back-offs are seeded with: those run side by side.</param>
 internal sealed class DevSession(
     DevOptions options,
     DevConfiguration configuration,
@@ -102,7 +102,7 @@ internal sealed class DevSession(
             ? new HttpReadiness(http, new Uri($"http://{DevGateway.Address(port)}{path}"))
             : new PortReadiness(port);
         var process = new SupervisedProcess(
-            name, Start, readiness, configuration.ReplicaEnds(options.Late), new RestartBackOff(random), time, happened =>
+            name, Start, readiness, configuration.ReplicaEnds(options.Late), new RestartBackOff(new Random(random.Next())), time, happened =>
             {
                 screen.Tell(happened);
                 wake.Set();
@@ -131,7 +131,7 @@ internal sealed class DevSession(
 
     private SupervisedProcess MakeGateway(string file, HttpClient http, EndpointNews news) => new(
         "gateway", tail => ChildProcess.Start(DevGateway.For(tool, file), tail, time),
-        new HttpReadiness(http, new Uri(options.AdminAddress, "health/ready"), isAskedAgain: false), EndTimes.Quick, new RestartBackOff(random), time,
+        new HttpReadiness(http, new Uri(options.AdminAddress, "health/ready"), isAskedAgain: false), EndTimes.Quick, new RestartBackOff(new Random(random.Next())), time,
         happened => OnGateway(happened, news));
 
     private void OnGateway(ProcessEvent happened, EndpointNews news)

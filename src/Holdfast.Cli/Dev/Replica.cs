@@ -9,6 +9,9 @@ namespace Holdfast.Cli.Dev;
 /// <param name="process">Its process, named for the number.</param>
 internal sealed class Replica(int number, int generation, int port, SupervisedProcess process) : IDisposable
 {
+    /// <summary>From ready to available: the gateway takes about a quarter of it to read its file again.</summary>
+    public static readonly TimeSpan MinReady = TimeSpan.FromSeconds(1);
+
     private readonly CancellationTokenSource _terminate = new();
 
     public int Number { get; } = number;
@@ -26,9 +29,14 @@ internal sealed class Replica(int number, int generation, int port, SupervisedPr
 
     public bool IsTerminating => _terminate.IsCancellationRequested;
 
-    public ReplicaStanding Standing => new(
+    public bool IsReady => !IsTerminating && Process.Snapshot.State == ProcessState.Ready;
+
+    public ReplicaStanding StandingAt(DateTimeOffset now) => new(
         Number, Generation,
-        IsTerminating ? Dev.Standing.Terminating : Process.Snapshot.State == ProcessState.Ready ? Dev.Standing.Ready : Dev.Standing.Unready);
+        IsTerminating ? Standing.Terminating
+        : Process.Snapshot is not { State: ProcessState.Ready } ready ? Standing.Unready
+        : now < ready.At + MinReady ? Standing.Ready
+        : Standing.Available);
 
     /// <summary>Ends it as a pod is ended; <see cref="RunAsync"/> returns when it has gone.</summary>
     public void Terminate() => _terminate.Cancel();

@@ -79,13 +79,18 @@ internal sealed class ReplicaController(
                 }
 
                 Announce();
-                if (isRolling && list.All.All(r => r.Generation == generation) && list.All.Count(r => r.Standing.Standing == Standing.Ready) == Volatile.Read(ref _wanted))
+                var standings = Standings();
+                if (isRolling && standings.All(r => r.Generation == generation) && standings.Count(r => r.Standing == Standing.Available) == Volatile.Read(ref _wanted))
                 {
                     isRolling = false;
                     News("roll", string.Create(CultureInfo.InvariantCulture, $"done in {time.GetElapsedTime(began).TotalSeconds:0.0} s"));
                 }
 
-                await wake.WaitAsync(stop);
+                // Nothing happens when a ready replica becomes available, but that time goes by.
+                if (standings.Any(r => r.Standing == Standing.Ready))
+                    await wake.WaitAsync(Replica.MinReady / 4, time, stop);
+                else
+                    await wake.WaitAsync(stop);
             }
         }
         finally
@@ -99,7 +104,7 @@ internal sealed class ReplicaController(
 
     private bool TryStep(int generation, Dictionary<Replica, Task> running, CancellationToken stop, CancellationToken hurry)
     {
-        var step = Rollout.Next([.. list.All.Select(r => r.Standing)], Volatile.Read(ref _wanted), generation);
+        var step = Rollout.Next(Standings(), Volatile.Read(ref _wanted), generation);
         switch (step.Action)
         {
             case RolloutAction.Start:
@@ -145,18 +150,19 @@ internal sealed class ReplicaController(
     private void Announce()
     {
         var known = news.Listed;
-        var listed = list.All.Where(r => r.Standing.Standing switch
-        {
-            Standing.Ready => true,
-            Standing.Terminating => known.Contains(r.Address, StringComparer.Ordinal),
-            _ => false,
-        }).ToList();
+        var listed = list.All.Where(r => r.IsReady || (r.IsTerminating && known.Contains(r.Address, StringComparer.Ordinal))).ToList();
         if (listed.Count == 0)
             listed = [.. list.All.Where(r => !r.IsTerminating)];
         var drained = list.Drained;
         news.Tell(
             [.. listed.Select(r => r.Address)],
             [.. listed.Where(r => r == drained || (r.IsTerminating && !late)).Select(r => r.Address)]);
+    }
+
+    private IReadOnlyList<ReplicaStanding> Standings()
+    {
+        var now = time.GetUtcNow();
+        return [.. list.All.Select(r => r.StandingAt(now))];
     }
 
     private void News(string about, string text) => tell(new ProcessEvent(about, ProcessEventKind.News, text, []));

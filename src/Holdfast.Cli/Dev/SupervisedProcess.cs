@@ -24,7 +24,7 @@ internal enum ProcessState
 /// <param name="State">Where it is in its life.</param>
 /// <param name="ProcessId">0 while nothing runs.</param>
 /// <param name="Restarts">Starts after the first.</param>
-/// <param name="At">When the next start is due while backing off; when the end began while terminating or stopping; else nothing.</param>
+/// <param name="At">Since when it is ready; when the next start is due while backing off; when the end began while terminating or stopping; else nothing.</param>
 internal sealed record ProcessSnapshot(ProcessState State, int ProcessId, int Restarts, DateTimeOffset At);
 
 internal enum ProcessEventKind
@@ -207,7 +207,7 @@ internal sealed class SupervisedProcess(
         if (!await WaitUntilReadyAsync(over) || child.Exited.IsCompleted)
             return null;
         var readyAt = time.GetTimestamp();
-        _snapshot = _snapshot with { State = ProcessState.Ready };
+        _snapshot = _snapshot with { State = ProcessState.Ready, At = time.GetUtcNow() };
         Tell(ProcessEventKind.Ready, Text($"ready after {time.GetElapsedTime(began, readyAt).TotalSeconds:0.0} s"));
         for (var failures = 0; readiness.IsAskedAgain;)
         {
@@ -218,7 +218,7 @@ internal sealed class SupervisedProcess(
             failures = isReady ? 0 : failures + 1;
             if (isReady && _snapshot.State == ProcessState.Unready)
             {
-                _snapshot = _snapshot with { State = ProcessState.Ready };
+                _snapshot = _snapshot with { State = ProcessState.Ready, At = time.GetUtcNow() };
                 Tell(ProcessEventKind.Ready, "ready again");
             }
             else if (failures == FailureThreshold)

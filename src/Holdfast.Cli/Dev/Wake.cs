@@ -21,4 +21,12 @@ internal sealed class Wake
             // The caller looks at its token.
         }
     }
+
+    /// <summary>Also returns when the time is over.</summary>
+    public async Task WaitAsync(TimeSpan limit, TimeProvider time, CancellationToken stop)
+    {
+        using var over = new CancellationTokenSource(limit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, over.Token);
+        await WaitAsync(either.Token);
+    }
 }

@@ -57,6 +57,9 @@ internal sealed record BackendsView(List<BackendView> Backends);
 
 internal sealed record BackendView(string Name, string Policy, List<EndpointView> Endpoints);
 
+/// <param name="UnhealthyReason">Null: it is healthy.</param>
+/// <param name="EjectedForMs">Until a handshake may try it; 0: it is not ejected, or half-open.</param>
+/// <param name="CheckFailure">Why its last active check failed; null: it passed, or none was made.</param>
 internal sealed record EndpointView(
     string Address,
     string Phase,
@@ -69,6 +72,9 @@ internal sealed record EndpointView(
     long BytesToEndpoint,
     long BytesToClient,
     int FailuresInARow,
+    string? UnhealthyReason,
+    long EjectedForMs,
+    string? CheckFailure,
     DrainView? Drain);
 
 /// <param name="Causes">Why it is drained; it returns when none is left.</param>

@@ -1,4 +1,5 @@
 using Holdfast.Gateway.Draining;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
@@ -56,6 +57,7 @@ internal sealed class BackendHandlers(GatewayRuntime runtime, EndpointDirectory 
     private EndpointView ViewOf(EndpointState endpoint)
     {
         var traffic = directory.TrafficOf(endpoint.Id);
+        var now = runtime.Clock.Milliseconds;
         return new EndpointView(
             endpoint.Address.ToString(),
             TelemetryNames.Of(endpoint.Phase),
@@ -68,6 +70,9 @@ internal sealed class BackendHandlers(GatewayRuntime runtime, EndpointDirectory 
             traffic.BytesToEndpoint,
             traffic.BytesToClient,
             endpoint.FailuresInARow,
+            UnhealthyReasons.Of(endpoint, now) is { } reason ? TelemetryNames.Of(reason) : null,
+            UnhealthyReasons.EjectedForMs(endpoint, now),
+            endpoint.CheckFailure,
             runtime.Drains.Find(endpoint) is var (causes, starts, ends) ? new DrainView([.. causes.Select(TelemetryNames.Of)], starts, ends) : null);
     }
 

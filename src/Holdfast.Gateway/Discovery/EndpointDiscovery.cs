@@ -151,7 +151,7 @@ internal sealed class EndpointDiscovery : IAsyncDisposable
         bool wasFailing;
         lock (_gate)
         {
-            // The watch may answer before it is entered, or after it was taken out.
+            // It may have been taken out while it looked up.
             if (!_followed.TryGetValue(key, out followed) || followed.Watch != watch)
                 return;
             (before, wasFailing) = (followed.LastGood.Addresses, followed.IsFailing);

@@ -7,6 +7,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
+using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Interop;
@@ -61,21 +62,35 @@ internal sealed class HttpForwarder : IDisposable
         {
             while (true)
             {
-                var endpoint = Pick(backend, random, tried);
+                var endpoint = Pick(backend, random, tried, out var trial);
                 if (endpoint?.Resolved is not { } resolved)
                 {
-                    await RefuseAsync(context, tried.Count == 0 ? 503 : 502, "No endpoint of the backend could be reached.").ConfigureAwait(false);
+                    if (endpoint is not null)
+                        backend.Ejections.GiveBack(endpoint, trial, _runtime.Clock.Milliseconds);
+                    var detail = tried.Count == 0 ? Refusals.DescribeNone(backend) : "No endpoint of the backend could be reached.";
+                    await RefuseAsync(context, tried.Count == 0 ? 503 : 502, detail).ConfigureAwait(false);
                     return;
                 }
 
                 try
                 {
-                    await SendAsync(context, handedOff, resolved.Address, target, hasBody, timeout.Token).ConfigureAwait(false);
+                    using var message = CreateRequest(context, handedOff, resolved.Address, target, hasBody);
+                    using var answer = await _client.Value.SendAsync(message, timeout.Token).ConfigureAwait(false);
+                    backend.Ejections.Answered(endpoint, trial, _runtime.Clock.Milliseconds);
+                    await AnswerAsync(context, answer, timeout.Token).ConfigureAwait(false);
                     return;
                 }
-                catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError && tried.Count < HandshakeAttempt.Most)
+                catch (Exception e) when (IsConnectFailure(e, timeout.Token))
                 {
+                    if (!IsLocal(e))
+                        backend.Ejections.Failed(endpoint, trial, _runtime.Clock.Milliseconds, isHandshake: false);
                     // No byte of the request has left: another endpoint may have it.
+                    if (tried.Count == HandshakeAttempt.Most)
+                        throw;
+                }
+                finally
+                {
+                    backend.Ejections.GiveBack(endpoint, trial, _runtime.Clock.Milliseconds);
                 }
             }
         }
@@ -140,15 +155,29 @@ internal sealed class HttpForwarder : IDisposable
         await context.Response.WriteAsync(detail + "\n", CancellationToken.None).ConfigureAwait(false);
     }
 
-    private EndpointState? Pick(BackendState backend, Random random, List<int> tried)
+    /// <summary>Refused, unreachable, or not connected within the client's own time.</summary>
+    private static bool IsConnectFailure(Exception exception, CancellationToken cancel) => exception switch
+    {
+        HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => true,
+        OperationCanceledException { InnerException: TimeoutException } => !cancel.IsCancellationRequested,
+        _ => false,
+    };
+
+    /// <summary>For want of descriptors, ports or memory of our own: it says nothing of the endpoint.</summary>
+    private static bool IsLocal(Exception exception) => exception.InnerException is SocketException
+    {
+        SocketErrorCode: SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.AddressNotAvailable,
+    };
+
+    /// <summary>A request is no connection: it weighs nothing in the balance of sockets.</summary>
+    private EndpointState? Pick(BackendState backend, Random random, List<int> tried, out long trial)
     {
         Span<int> excluded = stackalloc int[HandshakeAttempt.Most];
         for (var i = 0; i < tried.Count; i++)
             excluded[i] = tried[i];
-        var endpoint = backend.Reserve(random, _runtime.Clock.Milliseconds, excluded[..tried.Count]);
+        var endpoint = backend.Pick(random, _runtime.Clock.Milliseconds, excluded[..tried.Count], isHandshake: false, out trial);
         if (endpoint is not null)
             tried.Add(endpoint.Id);
-        endpoint?.Release();    // A request is no connection: it weighs nothing in the balance of sockets.
         return endpoint;
     }
 
@@ -167,10 +196,8 @@ internal sealed class HttpForwarder : IDisposable
         return _runtime.Routes.TryMatch(view, out route);
     }
 
-    private async Task SendAsync(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody, CancellationToken cancel)
+    private static async Task AnswerAsync(HttpContext context, HttpResponseMessage answer, CancellationToken cancel)
     {
-        using var message = CreateRequest(context, handedOff, address, target, hasBody);
-        using var answer = await _client.Value.SendAsync(message, cancel).ConfigureAwait(false);
         // Nobody asked for another protocol, and a body with two lengths is read differently by two readers.
         if (answer.StatusCode == HttpStatusCode.SwitchingProtocols
             || (answer.Headers.TransferEncodingChunked == true && answer.Content.Headers.NonValidated.Contains("Content-Length")))

@@ -14,6 +14,7 @@ internal sealed class HandshakeAttempt
 
     private readonly int[] _tried = new int[Most];
     private int _count;
+    private long _trial;
 
     public BackendState Backend { get; private set; } = null!;
 
@@ -40,15 +41,16 @@ internal sealed class HandshakeAttempt
         Endpoint = Last = null;
         OfferedProtocols = null;
         _count = 0;
+        _trial = 0;
     }
 
     /// <summary>Reserves an endpoint not tried before. False: there is none.</summary>
     public bool TryNext(Random random, long nowMs)
     {
-        Release();
+        Release(nowMs);
         if (!MayRetry)
             return false;
-        Endpoint = Backend.Reserve(random, nowMs, _tried.AsSpan(0, _count));
+        Endpoint = Backend.Reserve(random, nowMs, _tried.AsSpan(0, _count), out _trial);
         if (Endpoint is null)
             return false;
         Last = Endpoint;
@@ -57,11 +59,24 @@ internal sealed class HandshakeAttempt
         return true;
     }
 
-    /// <summary>Gives the place back.</summary>
-    public void Release()
+    /// <summary>The attempt failed in a way that speaks against the endpoint.</summary>
+    public void Fail(long nowMs)
     {
-        Endpoint?.EndHandshake();
-        Endpoint?.Release();
+        if (Endpoint is not null)
+            Backend.Ejections.Failed(Endpoint, _trial, nowMs, isHandshake: true);
+    }
+
+    /// <summary>The endpoint's 101 was good.</summary>
+    public void Succeed(long nowMs) => Backend.Ejections.Upgraded(Endpoint!, nowMs);
+
+    /// <summary>Gives the place back, and the trial when it came to no result.</summary>
+    public void Release(long nowMs)
+    {
+        if (Endpoint is null)
+            return;
+        Backend.Ejections.GiveBack(Endpoint, _trial, nowMs);
+        Endpoint.EndHandshake();
+        Endpoint.Release();
         Endpoint = null;
     }
 

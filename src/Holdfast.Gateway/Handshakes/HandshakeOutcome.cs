@@ -26,7 +26,7 @@ internal enum HandshakeOutcome
     /// <summary>Every backend of the route has weight 0: 500.</summary>
     NoBackend = 6,
 
-    /// <summary>No endpoint is ready: 503.</summary>
+    /// <summary>No endpoint is ready and healthy: 503.</summary>
     NoEndpoint = 7,
 
     /// <summary>Every endpoint tried refused, reset or broke the connection, or answered no valid head: 502.</summary>

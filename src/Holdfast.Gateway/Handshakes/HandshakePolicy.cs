@@ -77,7 +77,7 @@ internal sealed class HandshakePolicy(
         attempt.Begin(backend);
         handshake.PolicyState = attempt;
         if (!attempt.TryNext(random, handshake.Now))
-            return Refuse(handshake, HandshakeOutcome.NoEndpoint, "No endpoint of the backend is ready.");
+            return Refuse(handshake, HandshakeOutcome.NoEndpoint, Refusals.DescribeNone(backend));
 
         _ = _head.TryGet("sec-websocket-key"u8, out var key);
         AcceptKey.Compute(key, attempt.ExpectedAccept);
@@ -100,7 +100,7 @@ internal sealed class HandshakePolicy(
     {
         var attempt = AttemptOf(handshake);
         if (failure is not (DialFailure.LocalResources or DialFailure.NoAddress))
-            attempt.Endpoint?.CountFailure();
+            attempt.Fail(handshake.Now);
         if (failure != DialFailure.LocalResources && handshake.Remaining > 0 && attempt.TryNext(random, handshake.Now))
             return Dial(handshake, attempt);
         return failure switch
@@ -121,11 +121,11 @@ internal sealed class HandshakePolicy(
         switch (response.Status)
         {
             case 101:
-                if (!UpgradeRules.IsAcceptable(in response, attempt))
+                if (!UpgradeRules.IsAcceptable(in response, attempt.ExpectedAccept, attempt.OfferedProtocols))
                     return OnDialFailed(handshake, DialFailure.MalformedResponse);
-                attempt.Endpoint!.ClearFailures();
+                attempt.Succeed(handshake.Now);
                 handshake.ReservedBits = UpgradeRules.ReservedBitsOf(in response);
-                handshake.Settings = SettingsOf(attempt.Backend, attempt.Endpoint);
+                handshake.Settings = SettingsOf(attempt.Backend, attempt.Endpoint!);
                 UpgradeHeads.WriteSwitching(handshake.Response, in response);
                 return HandshakeStep.Upgrade;
 
@@ -175,7 +175,7 @@ internal sealed class HandshakePolicy(
         var endpoint = attempt?.Last;
         if (attempt is not null)
         {
-            attempt.Release();
+            attempt.Release(handshake.Now);
             runtime.Leave(handshake.ListenerId);
         }
 

@@ -30,17 +30,18 @@ internal static class UpgradeRules
     }
 
     /// <summary>Whether a 101 keeps every promise: upgrade named, key proved, at most one sub-protocol and that an offered one.</summary>
-    public static bool IsAcceptable(in ResponseHead response, HandshakeAttempt attempt)
+    /// <param name="offeredProtocols">As one comma list; null: none.</param>
+    public static bool IsAcceptable(in ResponseHead response, ReadOnlySpan<byte> expectedAccept, byte[]? offeredProtocols)
     {
         if (!response.IsHttp11 || !response.Lists(ResponseHeader.Upgrade, "websocket"u8) || !response.Lists(ResponseHeader.Connection, "upgrade"u8))
             return false;
         if (response.Count(ResponseHeader.SecWebSocketAccept) != 1
-            || !response.First(ResponseHeader.SecWebSocketAccept).SequenceEqual(attempt.ExpectedAccept))
+            || !response.First(ResponseHeader.SecWebSocketAccept).SequenceEqual(expectedAccept))
             return false;
         return response.Count(ResponseHeader.SecWebSocketProtocol) switch
         {
             0 => true,
-            1 => attempt.OfferedProtocols is { } offered && Offers(offered, response.First(ResponseHeader.SecWebSocketProtocol)),
+            1 => offeredProtocols is not null && Offers(offeredProtocols, response.First(ResponseHeader.SecWebSocketProtocol)),
             _ => false,
         };
     }

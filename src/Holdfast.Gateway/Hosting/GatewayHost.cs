@@ -7,6 +7,7 @@ using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.EventLoop;
@@ -74,6 +75,7 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly GatewayTelemetry _telemetry;
     private readonly Resolver _resolver;
     private readonly EndpointDiscovery _discovery;
+    private readonly HealthMonitor _health;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopped = new();
     private readonly CancellationTokenSource _hurry = new();
@@ -126,6 +128,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
         _resolver = new Resolver(options.Names, options.Time);
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
+        _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
         _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
         _app.UseRouting();
         _app.MapAdmin(_runtime, _telemetry, _token, () => _ = StopAsync(atOnce: false));
@@ -206,7 +209,7 @@ public sealed class GatewayHost : IAsyncDisposable
         {
             if (atOnce || _stop is not null)
                 _hurry.Cancel();
-            return _stop ??= StopCoreAsync();
+            return _stop ??= StopAndTellAsync();
         }
     }
 
@@ -225,6 +228,7 @@ public sealed class GatewayHost : IAsyncDisposable
             await _app.StopAsync(patience.Token).ConfigureAwait(false);
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
+        await _health.DisposeAsync().ConfigureAwait(false);
         await _forgetting.ConfigureAwait(false);
         await _discovery.DisposeAsync().ConfigureAwait(false);
         _resolver.Dispose();
@@ -232,7 +236,8 @@ public sealed class GatewayHost : IAsyncDisposable
         _telemetry.Dispose();
         _forwarder.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
-        _ended.TrySetResult();
+        if (_stop is null)
+            _ended.TrySetResult();
     }
 
     private async Task StartAsync(GatewayHostOptions options, CancellationToken cancel)
@@ -254,6 +259,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _listeners.Start(_configuration.Listeners);
         await _discovery.ApplyAsync(_configuration, cancel).ConfigureAwait(false);
         _forgetting = ForgetGoneAsync(_stopped.Token);
+        _health.Start();
 
         try
         {
@@ -275,6 +281,21 @@ public sealed class GatewayHost : IAsyncDisposable
         HostLog.Admin(_logger, AdminAddress.ToString());
         HostLog.Capacity(_logger, _runtime.UsableConnections, descriptors, loops.Length);
         _live?.Start();
+    }
+
+    private async Task StopAndTellAsync()
+    {
+        try
+        {
+            await StopCoreAsync().ConfigureAwait(false);
+            _ended.TrySetResult();
+        }
+        catch (Exception e)
+        {
+            // Whoever waits for the end must hear of it, and so must whoever asked.
+            _ended.TrySetException(e);
+            throw;
+        }
     }
 
     private async Task StopCoreAsync()

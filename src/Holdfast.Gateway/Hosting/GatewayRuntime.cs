@@ -2,6 +2,7 @@ using System.Net;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.EventLoop;
@@ -28,10 +29,13 @@ internal sealed class GatewayRuntime
     private int _admitted;
     private volatile GatewayPhase _phase = GatewayPhase.Starting;
 
+    private readonly HealthEvents _healthEvents;
+
     public GatewayRuntime(TimeProvider time, LoopClock clock)
     {
         (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
         Drains = new EndpointDrains(this);
+        _healthEvents = new HealthEvents(() => Logger);
     }
 
     public TimeProvider Time { get; }
@@ -40,6 +44,9 @@ internal sealed class GatewayRuntime
     public ILogger Logger { get; set; } = NullLogger.Instance;
 
     public EndpointDrains Drains { get; }
+
+    /// <summary>Called after every change of backends or endpoints, by the thread that changed them, under its lock: must not wait.</summary>
+    public Action? Changed { get; set; }
 
     /// <summary>The clock of loops and load balancing, in milliseconds.</summary>
     public LoopClock Clock { get; }
@@ -132,7 +139,7 @@ internal sealed class GatewayRuntime
             {
                 // A name that returns goes on counting where it was, however long ago.
                 if (!known.Remove(options.Name, out var backend) && (backend = Array.Find(_backendsById, b => b.Name == options.Name)) is null)
-                    _backendsById = [.. _backendsById, backend = new BackendState(_backendsById.Length, options, [])];
+                    _backendsById = [.. _backendsById, backend = new BackendState(_backendsById.Length, options, [], _healthEvents)];
                 var isSameName = options.Dns is { } dns && backend.Options.Dns is { } before && (dns.Name, dns.Port) == (before.Name, before.Port);
                 Replace(backend, options, isSameName ? [.. backend.Endpoints.ToArray().Select(e => e.Address)] : options.Endpoints, DrainCause.Removed);
                 backends.Add(backend);
@@ -144,6 +151,7 @@ internal sealed class GatewayRuntime
             _removed = [.. known.Values];
             foreach (var removed in _removed)
                 Replace(removed, removed.Options, [], DrainCause.Removed);
+            Changed?.Invoke();
         }
     }
 
@@ -155,8 +163,10 @@ internal sealed class GatewayRuntime
     {
         lock (_gate)
         {
-            if (backend.Options.Dns is not null && Array.IndexOf(_backends, backend) >= 0)
-                Replace(backend, backend.Options, [.. addresses.Distinct()], DrainCause.Missing);
+            if (backend.Options.Dns is null || Array.IndexOf(_backends, backend) < 0)
+                return;
+            Replace(backend, backend.Options, [.. addresses.Distinct()], DrainCause.Missing);
+            Changed?.Invoke();
         }
     }
 
@@ -177,6 +187,8 @@ internal sealed class GatewayRuntime
                     Drains.Forget(endpoint);
                     HostLog.EndpointGone(Logger, backend.Name, endpoint.ToString());
                 }
+
+                Changed?.Invoke();
             }
 
             _removed = Array.FindAll(_removed, static b => b.Leaving.Length > 0);
@@ -187,7 +199,7 @@ internal sealed class GatewayRuntime
     private void Replace(BackendState backend, BackendOptions options, IReadOnlyList<EndpointAddress> addresses, DrainCause cause)
     {
         var before = backend.Endpoints.ToArray();
-        var endpoints = addresses.Select(a => backend.Find(a) ?? NewEndpoint(a)).ToArray();
+        var endpoints = addresses.Select(a => backend.Find(a) ?? NewEndpoint(a, options)).ToArray();
         var left = before.Except(endpoints).Where(static e => e.Phase != EndpointPhase.Gone).ToArray();
         backend.Apply(options, endpoints, [.. backend.Leaving.ToArray().Except(endpoints), .. left]);
         foreach (var endpoint in left)
@@ -199,13 +211,15 @@ internal sealed class GatewayRuntime
         }
     }
 
-    private EndpointState NewEndpoint(EndpointAddress address)
+    private EndpointState NewEndpoint(EndpointAddress address, BackendOptions options)
     {
         var endpoint = new EndpointState(_endpointsById.Length, address);
         if (address.Ip is { } ip)
             endpoint.Resolved = new ResolvedAddress(NativeAddress.From(new IPEndPoint(ip, address.Port)));
         _endpointsById = [.. _endpointsById, endpoint];
-        endpoint.MarkReady(Clock.Milliseconds);
+        // Where endpoints are checked, the first good check does it.
+        if (options.Health.Check is null)
+            endpoint.MarkReady(Clock.Milliseconds);
         return endpoint;
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Buffers;
 
 namespace Holdfast.Gateway.Listeners;
@@ -33,6 +34,11 @@ internal static class Refusals
             $"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {detail.Length + 1}\r\nConnection: {connection}\r\n{extra}\r\n{detail}\n")));
         return status;
     }
+
+    /// <summary>Why nobody could be picked.</summary>
+    public static string DescribeNone(BackendState backend) => backend.FailsEveryCheck
+        ? "Every endpoint of the backend fails its health check."
+        : "No endpoint of the backend is ready.";
 
     public static string Describe(HeadFault fault) => fault switch
     {

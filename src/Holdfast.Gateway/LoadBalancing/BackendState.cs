@@ -1,5 +1,6 @@
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Discovery;
+using Holdfast.Gateway.Health;
 
 namespace Holdfast.Gateway.LoadBalancing;
 
@@ -12,10 +13,12 @@ internal sealed class BackendState
     private volatile Snapshot _snapshot;
     private volatile DiscoveryStatus? _discovery;
 
-    public BackendState(int id, BackendOptions options, EndpointState[] endpoints)
+    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null)
     {
         Id = id;
         Name = options.Name;
+        Ejections = new Ejections(options.Name, events);
+        Ejections.Follow(options.Health.Eject, endpoints);
         _snapshot = new Snapshot(options, endpoints, [], LoadBalancingPolicies.Create(options.LoadBalancing));
     }
 
@@ -25,6 +28,9 @@ internal sealed class BackendState
     public int Id { get; }
 
     public BackendOptions Options => _snapshot.Options;
+
+    /// <summary>Who is told how handshakes and requests went.</summary>
+    public Ejections Ejections { get; }
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
@@ -49,6 +55,7 @@ internal sealed class BackendState
         // The turn of a round robin survives a change of its endpoints.
         var policy = old.Options.LoadBalancing == options.LoadBalancing ? old.Policy : LoadBalancingPolicies.Create(options.LoadBalancing);
         _snapshot = new Snapshot(options, endpoints, leaving, policy);
+        Ejections.Follow(options.Health.Eject, endpoints);
     }
 
     /// <summary>The endpoint with this address that is not Gone, leaving ones included, or null.</summary>
@@ -58,23 +65,53 @@ internal sealed class BackendState
         return Find(snapshot.Endpoints, address) ?? Find(snapshot.Leaving, address);
     }
 
+    /// <summary>Whether there are endpoints, and every one of them fails its active check.</summary>
+    public bool FailsEveryCheck
+    {
+        get
+        {
+            var endpoints = _snapshot.Endpoints;
+            return endpoints.Length > 0 && Array.TrueForAll(endpoints, static e => e.FailsCheck);
+        }
+    }
+
     /// <summary>
-    /// Picks an endpoint and counts a connection on it: the caller calls <see cref="EndpointState.Release"/> exactly once. Ready and healthy
-    /// endpoints first; when there is none, draining ones that still serve. Null when none is left. Allocates nothing.
+    /// Picks an endpoint for a handshake and counts a connection on it: the caller calls <see cref="EndpointState.Release"/> exactly once,
+    /// and tells <see cref="Ejections"/> how it went. Null when none is left. Allocates nothing.
     /// </summary>
     /// <param name="random">Belongs to the calling thread.</param>
     /// <param name="nowMs">The clock that the endpoints were marked Ready with.</param>
     /// <param name="excluded">Ids of endpoints that this handshake has tried.</param>
-    public EndpointState? Reserve(Random random, long nowMs, ReadOnlySpan<int> excluded)
+    /// <param name="trial">Unlike 0 when the handshake tries an ejected endpoint.</param>
+    public EndpointState? Reserve(Random random, long nowMs, ReadOnlySpan<int> excluded, out long trial)
     {
-        var snapshot = _snapshot;
-        var picked = snapshot.Policy.Pick(snapshot.Endpoints, new PickContext(random, nowMs, snapshot.SlowStartMs, excluded))
-            ?? snapshot.Policy.Pick(snapshot.Endpoints, new PickContext(random, nowMs, snapshot.SlowStartMs, excluded, EndpointPhase.Draining));
+        var picked = Pick(random, nowMs, excluded, isHandshake: true, out trial);
         picked?.Reserve();
         return picked;
     }
 
+    /// <summary>As <see cref="Reserve"/>, for a plain request when <paramref name="isHandshake"/> is false; counts no connection.</summary>
+    /// <remarks>
+    /// In this order: an endpoint whose trial is due, unless this handshake has failed elsewhere already; one that is ready and healthy;
+    /// then a trial; then one that drains but still serves; then one that is not known to be ready; and last, one that should be ejected.
+    /// </remarks>
+    public EndpointState? Pick(Random random, long nowMs, ReadOnlySpan<int> excluded, bool isHandshake, out long trial)
+    {
+        trial = 0;
+        var isFirst = excluded.IsEmpty;
+        if (isFirst && Ejections.TryBeginTrial(nowMs, excluded, isHandshake, out trial) is { } due)
+            return due;
+        var snapshot = _snapshot;
+        return Pick(snapshot, new PickContext(random, nowMs, snapshot.SlowStartMs, excluded))
+            ?? (isFirst ? null : Ejections.TryBeginTrial(nowMs, excluded, isHandshake, out trial))
+            ?? Pick(snapshot, new PickContext(random, nowMs, snapshot.SlowStartMs, excluded, EndpointPhase.Draining))
+            ?? Pick(snapshot, new PickContext(random, nowMs, snapshot.SlowStartMs, excluded, EndpointPhase.Starting))
+            ?? Ejections.PutBack(excluded);
+    }
+
     public override string ToString() => Name;
+
+    private static EndpointState? Pick(Snapshot snapshot, in PickContext context) => snapshot.Policy.Pick(snapshot.Endpoints, context);
 
     private static EndpointState? Find(EndpointState[] endpoints, EndpointAddress address) =>
         Array.Find(endpoints, e => e.Address == address && e.Phase != EndpointPhase.Gone);

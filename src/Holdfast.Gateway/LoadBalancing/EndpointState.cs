@@ -1,4 +1,5 @@
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Health;
 using Holdfast.Relay.Interop;
 
 namespace Holdfast.Gateway.LoadBalancing;
@@ -6,7 +7,7 @@ namespace Holdfast.Gateway.LoadBalancing;
 /// <summary>Where an endpoint is in its life. The numbers leave the process in metrics: they never change.</summary>
 internal enum EndpointPhase
 {
-    /// <summary>Known, not yet ready: takes no connection.</summary>
+    /// <summary>Known, but its active check has not passed yet: takes new connections only when no other endpoint can.</summary>
     Starting = 0,
 
     /// <summary>Takes new connections.</summary>
@@ -37,10 +38,11 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     private int _connections;
     private int _handshakes;
     private int _phase;
-    private int _health;
-    private int _failures;
+    private int _check;
+    private ulong _ejection;
     private long _readySince = Never;
     private volatile ResolvedAddress? _resolved;
+    private volatile string? _checkFailure;
 
     /// <summary>Unique in this process, never reused.</summary>
     public int Id { get; } = id;
@@ -54,8 +56,21 @@ internal sealed class EndpointState(int id, EndpointAddress address)
         set => _resolved = value;
     }
 
+    /// <summary>What handshakes and requests have met there.</summary>
+    public EjectionState Ejection => new(Volatile.Read(ref _ejection));
+
     /// <summary>Failed attempts in a row; a 101 sets it back to 0.</summary>
-    public int FailuresInARow => Volatile.Read(ref _failures);
+    public int FailuresInARow => Ejection.Failures;
+
+    /// <summary>The active check found it unhealthy.</summary>
+    public bool FailsCheck => Volatile.Read(ref _check) == (int)EndpointHealth.Unhealthy;
+
+    /// <summary>Why its last active check failed; null: it passed, or none was made.</summary>
+    public string? CheckFailure
+    {
+        get => _checkFailure;
+        set => _checkFailure = value;
+    }
 
     /// <summary>Connections reserved and open.</summary>
     public int Connections => Volatile.Read(ref _connections);
@@ -65,9 +80,10 @@ internal sealed class EndpointState(int id, EndpointAddress address)
 
     public EndpointPhase Phase => (EndpointPhase)Volatile.Read(ref _phase);
 
-    public EndpointHealth Health => (EndpointHealth)Volatile.Read(ref _health);
+    /// <summary>Unhealthy while it is ejected, or fails its active check.</summary>
+    public EndpointHealth Health => FailsCheck || !Ejection.IsInService ? EndpointHealth.Unhealthy : EndpointHealth.Healthy;
 
-    /// <summary>When it first became Ready, in the caller's milliseconds; meaningless before.</summary>
+    /// <summary>When it first became Ready, or recovered last, in the caller's milliseconds; meaningless before.</summary>
     public long ReadySince => Volatile.Read(ref _readySince);
 
     /// <summary>
@@ -104,12 +120,17 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     /// <summary>Ends its life; what is still connected may go on.</summary>
     public void MarkGone() => Volatile.Write(ref _phase, (int)EndpointPhase.Gone);
 
-    /// <summary>An attempt failed in a way that speaks against this endpoint.</summary>
-    public void CountFailure() => Interlocked.Increment(ref _failures);
+    /// <summary>
+    /// It was unhealthy and takes connections again: slow start begins anew. Whoever left it idle would otherwise send it every handshake
+    /// at once, and it has most likely been started again.
+    /// </summary>
+    public void RestartSlowly(long nowMs) => Volatile.Write(ref _readySince, nowMs);
 
-    public void ClearFailures() => Volatile.Write(ref _failures, 0);
+    /// <summary>What its active check says.</summary>
+    public void SetHealth(EndpointHealth health) => Volatile.Write(ref _check, (int)health);
 
-    public void SetHealth(EndpointHealth health) => Volatile.Write(ref _health, (int)health);
+    /// <summary>False: it is no longer as it was seen.</summary>
+    public bool TryChange(EjectionState seen, EjectionState next) => Interlocked.CompareExchange(ref _ejection, next.Bits, seen.Bits) == seen.Bits;
 
     /// <summary>Counts one more connection; pair it with exactly one <see cref="Release"/>.</summary>
     public void Reserve() => Interlocked.Increment(ref _connections);

@@ -7,7 +7,7 @@ namespace Holdfast.Gateway.LoadBalancing;
 /// <param name="nowMs">The clock that <see cref="EndpointState.ReadySince"/> was stamped with.</param>
 /// <param name="slowStartMs">0: none.</param>
 /// <param name="excluded">Ids of endpoints that this handshake has tried.</param>
-/// <param name="phase">The phase that may be picked: Ready, or Draining when no endpoint is ready.</param>
+/// <param name="phase">The phase that may be picked: Ready, or when no endpoint is ready Draining, or Starting.</param>
 internal readonly ref struct PickContext(Random random, long nowMs, long slowStartMs, ReadOnlySpan<int> excluded, EndpointPhase phase = EndpointPhase.Ready)
 {
     /// <summary>

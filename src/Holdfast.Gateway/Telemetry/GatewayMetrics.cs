@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Pairs;
@@ -25,6 +26,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     private readonly EndpointDirectory _endpoints;
     private readonly Counter<long> _ends;
     private readonly Counter<long> _handshakes;
+    private readonly Counter<long> _checks;
     private readonly Counter<long> _lookups;
     private readonly Histogram<double> _handshakeSeconds;
 
@@ -37,6 +39,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         var meter = factory.Create(MeterName);
         _ends = meter.CreateCounter<long>("holdfast_connection_ends", "{connection}", "Established connections that ended, by first cause and the side it came from.");
         _handshakes = meter.CreateCounter<long>("holdfast_handshakes", "{handshake}", "Handshakes that ended, by outcome; the backend is empty when none was chosen.");
+        _checks = meter.CreateCounter<long>("holdfast_health_checks", "{check}", "Active health checks that ended, by outcome.");
         _handshakeSeconds = meter.CreateHistogram<double>(
             "holdfast_handshake_seconds",
             "s",
@@ -51,6 +54,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         _ = meter.CreateObservableCounter("holdfast_messages", Messages, "{message}", "Messages relayed, counted at the last frame of each.");
         _ = meter.CreateObservableCounter("holdfast_bytes", Bytes, "By", "Bytes received from one side for the other, frame headers and control frames included.");
         _ = meter.CreateObservableGauge("holdfast_endpoint_state", States, null, "1 for the phase and health that the endpoint is in.");
+        _ = meter.CreateObservableCounter("holdfast_ejections", Ejections, "{ejection}", "Times an endpoint was ejected since handshakes failed there, renewed ejections included.");
         _ = meter.CreateObservableGauge("holdfast_backend_imbalance", Imbalances, null, "The most connections of a ready endpoint over the mean of all ready ones; 1 is even.");
         _ = meter.CreateObservableGauge("holdfast_discovery_addresses", DiscoveredAddresses, "{address}", "Addresses of the last good answer for the backend's name.");
         _ = meter.CreateObservableGauge("holdfast_discovery_age_seconds", DiscoveryAges, "s", "Time since the last good answer for the backend's name; since it was first asked for while there is none.");
@@ -83,6 +87,9 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         new Tag("reason", TelemetryNames.Of(end.Reason)),
         new Tag("side", TelemetryNames.Of(end.Side)));
 
+    public void OnChecked(BackendState backend, CheckOutcome outcome) =>
+        _checks.Add(1, new Tag("backend", backend.Name), new Tag("outcome", TelemetryNames.Of(outcome)));
+
     public void OnLookup(BackendState backend, LookupOutcome outcome) =>
         _lookups.Add(1, new Tag("backend", backend.Name), new Tag("outcome", TelemetryNames.Of(outcome)));
 
@@ -112,6 +119,13 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
                 new Tag("backend", e.Backend.Name), new Tag("endpoint", e.Address),
                 new Tag("phase", TelemetryNames.Of(e.Newest.Phase)), new Tag("health", TelemetryNames.Of(e.Newest.Health)),
             ])));
+        return measurements;
+    }
+
+    private List<Measurement<long>> Ejections()
+    {
+        var measurements = new List<Measurement<long>>();
+        _endpoints.VisitBackends(totals => measurements.Add(new Measurement<long>(totals.Backend.Ejections.Total, [new Tag("backend", totals.Backend.Name)])));
         return measurements;
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Holdfast.Gateway.Discovery;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Pairs;
@@ -44,6 +45,9 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
         AccessLog.OnPairEnded(in end, backend, endpoint);
         Ends.OnPairEnded(in end, backend, endpoint);
     }
+
+    /// <summary>An active check ended; any thread but a loop's.</summary>
+    public void OnChecked(BackendState backend, CheckOutcome outcome) => _metrics.OnChecked(backend, outcome);
 
     public void OnLookup(BackendState backend, LookupOutcome outcome) => _metrics.OnLookup(backend, outcome);
 

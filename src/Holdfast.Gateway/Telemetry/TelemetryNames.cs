@@ -4,6 +4,7 @@ using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Pairs;
@@ -21,6 +22,8 @@ internal static class TelemetryNames
     private static readonly string[] Outcomes = All<HandshakeOutcome>();
     private static readonly string[] EndpointPhases = All<EndpointPhase>();
     private static readonly string[] EndpointHealths = All<EndpointHealth>();
+    private static readonly string[] UnhealthyReasons = All<UnhealthyReason>();
+    private static readonly string[] CheckOutcomes = All<CheckOutcome>();
     private static readonly string[] ConfigurationStates = All<ConfigurationState>();
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
     private static readonly string[] LookupOutcomes = All<LookupOutcome>();
@@ -35,6 +38,10 @@ internal static class TelemetryNames
     public static string Of(EndpointPhase value) => At(EndpointPhases, (int)value);
 
     public static string Of(EndpointHealth value) => At(EndpointHealths, (int)value);
+
+    public static string Of(UnhealthyReason value) => At(UnhealthyReasons, (int)value);
+
+    public static string Of(CheckOutcome value) => At(CheckOutcomes, (int)value);
 
     public static string Of(ConfigurationState value) => At(ConfigurationStates, (int)value);
 

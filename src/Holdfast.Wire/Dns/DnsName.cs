@@ -85,8 +85,7 @@ public sealed class DnsName
                 continue;
             }
 
-            // A label always has at least the root behind it.
-            if (count > MaxLabel || at + 1 + count > message.Length || length + 1 + count + (count > 0 ? 1 : 0) > MaxLength)
+            if (count > MaxLabel || at + 1 + count > message.Length || length + 1 + count > MaxLength)
                 return false;
             name[length++] = (byte)count;
             foreach (byte b in message.Slice(at + 1, count))

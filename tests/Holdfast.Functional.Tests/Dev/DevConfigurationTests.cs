@@ -30,7 +30,7 @@ public sealed class DevConfigurationTests : IDisposable
     public void A_replica_lives_until_its_drain_is_over_and_a_late_gateway_is_not_waited_for()
     {
         var configuration = DevConfiguration.Read(Options());
-        Assert.Equal(new EndTimes(TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(10)), configuration.ReplicaEnds(late: false));
+        Assert.Equal(new EndTimes(TimeSpan.FromSeconds(7), TimeSpan.FromSeconds(11)), configuration.ReplicaEnds(late: false));
         Assert.Equal(new EndTimes(TimeSpan.Zero, TimeSpan.FromSeconds(4)), configuration.ReplicaEnds(late: true));
     }
 
@@ -62,7 +62,7 @@ public sealed class DevConfigurationTests : IDisposable
         Assert.Equal(["127.0.0.1:5001"], app.Endpoints.Select(e => e.ToString()));
         Assert.Equal(TimeSpan.FromSeconds(1), app.KeepAlive.PingInterval);
         Assert.Equal(TimeSpan.Zero, read.Shutdown.Duration);
-        Assert.Equal(TimeSpan.FromSeconds(4), configuration.ReplicaEnds(late: false).PreStop);
+        Assert.Equal(TimeSpan.FromSeconds(5), configuration.ReplicaEnds(late: false).PreStop);
 
         // Asked again, with others: nothing of the first is left.
         Assert.Equal(["127.0.0.1:5002"], Read(configuration.Text(["127.0.0.1:5002"])).Backends.Single(b => b.Name == "app").Endpoints.Select(e => e.ToString()));

@@ -32,7 +32,7 @@ public sealed class DevRollTests
         foreach (var old in (string[])["replica-1", "replica-2", "replica-3"])
         {
             Assert.Equal(
-                ["terminating, SIGTERM in 6 s", "SIGTERM, SIGKILL in 4 s", "exited with code 0, ", "gone"],
+                ["terminating, SIGTERM in 7 s", "SIGTERM, SIGKILL in 4 s", "exited with code 0, ", "gone"],
                 dev.Lines.All.Where(l => l.StartsWith(old + ": ", StringComparison.Ordinal)).TakeLast(4).Select(l => l[(old.Length + 2)..]), static (expected, told) => told.StartsWith(expected, StringComparison.Ordinal));
         }
     }
@@ -139,7 +139,7 @@ public sealed class DevRollTests
             await File.WriteAllTextAsync(file, """
                 listeners: [{name: web, address: "127.0.0.1:0"}]
                 routes: [{path: {prefix: /}, backend: app}]
-                backends: {app: {endpoints: ["127.0.0.1:1"], keepAlive: {pingInterval: 500ms, pongTimeout: 1s}}}
+                backends: {app: {endpoints: ["127.0.0.1:1"], keepAlive: {pingInterval: 500ms, pongTimeout: 3s}}}
                 """);
             await using var dev = DevProcess.Start("--replicas", "2", "--config", file);
             await dev.UntilReadyAsync(2);
@@ -177,7 +177,7 @@ public sealed class DevRollTests
             await dev.UntilReadyAsync(1);
             dev.Press("r");
 
-            await dev.Lines.FirstAsync(l => l == "replica-1: terminating, SIGTERM in 1 s");
+            await dev.Lines.FirstAsync(l => l == "replica-1: terminating, SIGTERM in 2 s");
             await dev.Lines.FirstAsync(l => l.StartsWith("replica-1: killed with SIGKILL, for its grace was over", StringComparison.Ordinal));
             await dev.Lines.FirstAsync(l => l.StartsWith("roll: done", StringComparison.Ordinal));
         }
@@ -221,20 +221,28 @@ public sealed class DevRollTests
     {
         var chatters = Enumerable.Range(0, People).Select(i => new Chatter(dev.Port, string.Create(CultureInfo.InvariantCulture, $"p{i}"))).ToList();
         using var stop = new CancellationTokenSource();
-        var chatting = Task.WhenAll(chatters.Select(c => c.RunAsync(stop.Token)));
-        await Processes.UntilAsync(() => chatting.IsFaulted || chatters.All(c => c.Seen > 0), "all chatted");
+        var chatting = chatters.Select(c => c.RunAsync(stop.Token)).ToList();
+        await UntilAsync(() => chatters.All(c => c.Seen > 0), "all chatted");
 
         dev.Press("r");
         await dev.Lines.FirstAsync(l => l.StartsWith("roll: done", StringComparison.Ordinal));
 
         // All are on new replicas, and go on.
         var seen = chatters.Select(c => c.Seen).ToList();
-        await Processes.UntilAsync(() => chatting.IsFaulted || chatters.Zip(seen).All(c => c.First.Seen > c.Second + 1), "all chatted on");
+        await UntilAsync(() => chatters.Zip(seen).All(c => c.First.Seen > c.Second + 1), "all chatted on");
         Assert.All(chatters, c => Assert.True(int.Parse(c.Replica!.Split('-')[1], CultureInfo.InvariantCulture) > replicas, c.Replica));
         var ends = await dev.AdminUntilAsync("v1/ends?limit=256", e => e["ends"]!.AsArray().Count >= chatters.Sum(c => c.Closes.Count));
         await dev.UntilEndpointsAsync(replicas);
         await stop.CancelAsync();
-        await chatting;
+        await Task.WhenAll(chatting);
         return (chatters, [.. ends["ends"]!.AsArray().Select(e => e!)]);
+
+        // Whoever was refused says so at once.
+        async Task UntilAsync(Func<bool> condition, string what)
+        {
+            await Processes.UntilAsync(() => chatting.Any(t => t.IsFaulted) || condition(), what);
+            if (chatting.FirstOrDefault(t => t.IsFaulted) is { } fault)
+                await fault;
+        }
     }
 }

@@ -53,7 +53,8 @@ public sealed class DevSessionTests
         var options = Options(Processes.FreePort(), Processes.FreePort());
         var keys = Channel.CreateUnbounded<char>();
         var running = Session(options, Node(options, Gateway), screen, keys.Reader).RunAsync(CancellationToken.None, CancellationToken.None);
-        await Processes.UntilAsync(() => screen.Events.Count(e => e.Kind == ProcessEventKind.Ready) == 3 && screen.Model!.Admin.View.Answers, "all were ready");
+        await Processes.UntilAsync(() => screen.Events.Count(e => e.Kind == ProcessEventKind.Ready) == 3, "all were ready");
+        await Processes.UntilAsync(() => screen.Model!.Admin.View.Endpoints.Count == 3, "the gateway told of all of them");
 
         await keys.Writer.WriteAsync('k');
         await Processes.UntilAsync(() => screen.Model!.Replicas[1].Process.Snapshot is { State: ProcessState.Ready, Restarts: 1 }, "the second was back");

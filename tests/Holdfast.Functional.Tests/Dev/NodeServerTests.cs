@@ -39,28 +39,58 @@ public sealed class NodeServerTests
         Assert.Equal("42[\"said\",\"through the gateway\"]", await client.ReceiveAsync());
     }
 
+    [Fact]
+    public async Task The_picture_of_a_roll_is_drawn_from_who_came_back()
+    {
+        var folder = await InstalledAsync();
+        var directory = Directory.CreateTempSubdirectory("holdfast-test-").FullName;
+        try
+        {
+            var output = Path.Combine(directory, "roll");
+            var start = new ProcessStartInfo("node", [
+                Path.Combine(folder, "roll", "roll.js"), "--clients", "30", "--replicas", "2", "--drain", "2s", "--out", output,
+                "--tool", "dotnet " + Path.Combine(Processes.ToolDirectory, "holdfast.dll")]) { UseShellExecute = false };
+            start.Environment["TMPDIR"] = directory;
+            using var node = Process.Start(start)!;
+            using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+            await node.WaitForExitAsync(limit.Token);
+            Assert.Equal(0, node.ExitCode);
+
+            // Everybody was closed at least once and came back each time, in both rolls.
+            var lines = (await File.ReadAllLinesAsync(output + ".csv")).Skip(1).Select(l => l.Split(',')).ToList();
+            foreach (var drain in (string[])["2s", "0s"])
+                Assert.InRange(lines.Where(l => l[1] == drain).Sum(l => int.Parse(l[2], CultureInfo.InvariantCulture)), 30, 60);
+            Assert.Contains("drain.duration: 2s", await File.ReadAllTextAsync(output + ".svg"), StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
     private static async Task<DevProcess> StartAsync(string server)
     {
-        if (Requires.Tool("node") is { } missing)
-            Assert.Skip(missing);
-        var folder = Samples();
-        await InstallAsync(folder);
+        var folder = await InstalledAsync();
         var dev = DevProcess.Start("--replicas", "2", "--app", $"node '{Path.Combine(folder, server)}'");
         await dev.UntilReadyAsync(2);
         return dev;
     }
 
-    /// <summary>The packages of the lock file, once; the tests of one class run one after the other.</summary>
-    private static async Task InstallAsync(string folder)
+    /// <summary>The samples' folder with the packages of its lock file; the tests of one class run one after the other.</summary>
+    private static async Task<string> InstalledAsync()
     {
+        var folder = Samples();
+        if (Requires.Tool("node") is { } noNode)
+            Assert.Skip(noNode);
         if (File.Exists(Path.Combine(folder, "node_modules", ".package-lock.json")))
-            return;
-        if (Requires.Tool("npm") is { } missing)
-            Assert.Skip(missing);
+            return folder;
+        if (Requires.Tool("npm") is { } noNpm)
+            Assert.Skip(noNpm);
         using var npm = Process.Start(new ProcessStartInfo("npm", ["ci", "--no-audit", "--no-fund"]) { WorkingDirectory = folder, UseShellExecute = false })!;
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         await npm.WaitForExitAsync(limit.Token);
         Assert.Equal(0, npm.ExitCode);
+        return folder;
     }
 
     private static async Task<Client> ConnectAsync(DevProcess dev, string target)

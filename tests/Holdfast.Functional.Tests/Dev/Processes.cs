@@ -7,7 +7,7 @@ namespace Holdfast.Functional.Tests.Dev;
 /// <summary>Real processes, and waiting for what they do.</summary>
 internal static class Processes
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>Where the tool under test was built, its Showcase included.</summary>
     public static string ToolDirectory { get; } = Path.GetFullPath(Path.Combine(

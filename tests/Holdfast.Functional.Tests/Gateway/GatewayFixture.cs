@@ -164,6 +164,15 @@ internal sealed class GatewayFixture : IAsyncDisposable
         return answer.StatusCode;
     }
 
+    /// <summary>What the admin API tells of the backend <c>test</c>'s endpoint with this port.</summary>
+    public async Task<JsonElement> EndpointAsync(int port)
+    {
+        using var answer = JsonDocument.Parse(await _http.GetStringAsync(new Uri($"http://{Host.AdminAddress}/v1/backends")));
+        return answer.RootElement.GetProperty("backends").EnumerateArray().Single(b => b.GetProperty("name").GetString() == "test")
+            .GetProperty("endpoints").EnumerateArray().Single(e => e.GetProperty("address").GetString() == string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}"))
+            .Clone();
+    }
+
     /// <summary>Another configuration, for the same listeners.</summary>
     public Task ApplyAsync(GatewaySetup setup)
     {

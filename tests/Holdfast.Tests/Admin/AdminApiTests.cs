@@ -128,7 +128,7 @@ public sealed class AdminApiTests : IAsyncLifetime
         endpoint.Reserve();
         endpoint.Reserve();
         endpoint.BeginHandshake();
-        endpoint.CountFailure();
+        _admin.Gateway.Chat.Ejections.Failed(endpoint, trial: 0, nowMs: 0, isHandshake: true);
         _admin.Gateway.Telemetry.OnHandshakeEnded(_admin.Gateway.Handshake(HandshakeOutcome.Upgraded, endpoint));
         Runtime.Loops[1].Core.TrafficOf(endpoint.Id).BytesToClient = 77;
 
@@ -137,9 +137,10 @@ public sealed class AdminApiTests : IAsyncLifetime
         Assert.Equal(
             """
             {"name":"chat","policy":"leastConnections","endpoints":[{"address":"127.0.0.1:9001","phase":"ready","health":"healthy","connections":1,
-            "inFlightHandshakes":1,"openedTotal":1,"messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":77,"failuresInARow":1,"drain":null},
+            "inFlightHandshakes":1,"openedTotal":1,"messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":77,"failuresInARow":1,
+            "unhealthyReason":null,"ejectedForMs":0,"checkFailure":null,"drain":null},
             {"address":"127.0.0.1:9002","phase":"ready","health":"healthy","connections":0,"inFlightHandshakes":0,"openedTotal":0,
-            "messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":0,"failuresInARow":0,"drain":null}]}
+            "messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":0,"failuresInARow":0,"unhealthyReason":null,"ejectedForMs":0,"checkFailure":null,"drain":null}]}
             """.ReplaceLineEndings(""),
             json.GetProperty("backends")[0].GetRawText());
     }

@@ -16,21 +16,24 @@ public class RolloutTests
         var world = new World(2);
         world.Settle();
         Assert.Equal([(1, Standing.Unready), (2, Standing.Unready)], world.Shown);
-        world.BecomeReady(1);
-        world.BecomeReady(2);
+        world.BecomeAvailable(1);
+        world.BecomeAvailable(2);
         world.Generation++;
         world.Settle();
-        Assert.Equal([(1, Standing.Ready), (2, Standing.Ready), (3, Standing.Unready)], world.Shown);
+        Assert.Equal([(1, Standing.Available), (2, Standing.Available), (3, Standing.Unready)], world.Shown);
         world.BecomeReady(3);
         world.Settle();
-        Assert.Equal([(1, Standing.Terminating), (2, Standing.Ready), (3, Standing.Ready), (4, Standing.Unready)], world.Shown);
-        world.BecomeReady(4);
+        Assert.Equal([(1, Standing.Available), (2, Standing.Available), (3, Standing.Ready)], world.Shown);
+        world.BecomeAvailable(3);
         world.Settle();
-        Assert.Equal([(1, Standing.Terminating), (2, Standing.Terminating), (3, Standing.Ready), (4, Standing.Ready)], world.Shown);
+        Assert.Equal([(1, Standing.Terminating), (2, Standing.Available), (3, Standing.Available), (4, Standing.Unready)], world.Shown);
+        world.BecomeAvailable(4);
+        world.Settle();
+        Assert.Equal([(1, Standing.Terminating), (2, Standing.Terminating), (3, Standing.Available), (4, Standing.Available)], world.Shown);
         world.Go(1);
         world.Go(2);
         world.Settle();
-        Assert.Equal([(3, Standing.Ready), (4, Standing.Ready)], world.Shown);
+        Assert.Equal([(3, Standing.Available), (4, Standing.Available)], world.Shown);
     }
 
     [Fact]
@@ -40,10 +43,21 @@ public class RolloutTests
         world.Finish();
         world.Generation++;
         world.Settle();
-        Assert.Equal([(1, Standing.Ready), (2, Standing.Ready), (3, Standing.Unready)], world.Shown);
+        Assert.Equal([(1, Standing.Available), (2, Standing.Available), (3, Standing.Unready)], world.Shown);
         world.Generation++;
         world.Settle();
-        Assert.Equal([(1, Standing.Ready), (2, Standing.Ready), (3, Standing.Terminating), (4, Standing.Unready)], world.Shown);
+        Assert.Equal([(1, Standing.Available), (2, Standing.Available), (3, Standing.Terminating), (4, Standing.Unready)], world.Shown);
+    }
+
+    [Fact]
+    public void A_roll_right_after_the_start_takes_no_ready_replica_away_either()
+    {
+        var world = new World(2);
+        world.Settle();
+        world.BecomeReady(1);
+        world.Generation++;
+        world.Settle();
+        Assert.Equal([(1, Standing.Ready), (2, Standing.Terminating), (3, Standing.Unready), (4, Standing.Unready)], world.Shown);
     }
 
     [Fact]
@@ -53,12 +67,12 @@ public class RolloutTests
         world.Finish();
         world.Wanted = 2;
         world.Settle();
-        Assert.Equal([(1, Standing.Ready), (2, Standing.Ready), (3, Standing.Terminating)], world.Shown);
+        Assert.Equal([(1, Standing.Available), (2, Standing.Available), (3, Standing.Terminating)], world.Shown);
         world.Go(3);
         world.Fail(1);
         world.Wanted = 1;
         world.Settle();
-        Assert.Equal([(1, Standing.Terminating), (2, Standing.Ready)], world.Shown);
+        Assert.Equal([(1, Standing.Terminating), (2, Standing.Available)], world.Shown);
     }
 
     [Fact]
@@ -71,7 +85,7 @@ public class RolloutTests
             world.Generation++;
             for (var step = 0; step < 6; step++)
             {
-                world.BecomeReadyAll();
+                world.BecomeAvailableAll();
                 world.Settle();
             }
         }
@@ -96,7 +110,7 @@ public class RolloutTests
 
             world.Finish();
             Assert.Equal(world.Wanted, world.Replicas.Count);
-            Assert.All(world.Replicas, r => Assert.Equal((world.Generation, Standing.Ready), (r.Generation, r.Standing)));
+            Assert.All(world.Replicas, r => Assert.Equal((world.Generation, Standing.Available), (r.Generation, r.Standing)));
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(3_000));
 
     private sealed class World(int wanted)
@@ -111,7 +125,7 @@ public class RolloutTests
 
         public IEnumerable<(int, Standing)> Shown => Replicas.Select(r => (r.Number, r.Standing));
 
-        private int Ready => Replicas.Count(r => r.Standing == Standing.Ready);
+        private int Available => Replicas.Count(r => r.Standing == Standing.Available);
 
         private int Alive => Replicas.Count(r => r.Standing != Standing.Terminating);
 
@@ -135,8 +149,11 @@ public class RolloutTests
                 case 4:
                     Go(which);
                     break;
-                default:
+                case 5:
                     BecomeReady(which);
+                    break;
+                default:
+                    BecomeAvailable(which);
                     break;
             }
         }
@@ -156,9 +173,9 @@ public class RolloutTests
                         Assert.True(Replicas.Count <= (2 * Wanted) + 1, "processes pile up");
                         break;
                     case RolloutAction.Terminate:
-                        var ready = Ready;
+                        var available = Available;
                         Change(step.Number, Standing.Terminating, from: r => r.Standing != Standing.Terminating);
-                        Assert.True(Ready == ready || Ready >= Wanted, "one too few is ready");
+                        Assert.True(Available == available || Available >= Wanted, "one too few is available");
                         break;
                     default:
                         return;
@@ -172,20 +189,22 @@ public class RolloutTests
             for (var rounds = 0; rounds < 100; rounds++)
             {
                 Settle();
-                BecomeReadyAll();
+                BecomeAvailableAll();
                 Replicas.RemoveAll(r => r.Standing == Standing.Terminating);
             }
         }
 
-        public void BecomeReadyAll()
+        public void BecomeAvailableAll()
         {
             foreach (var number in Replicas.Select(r => r.Number).ToList())
-                BecomeReady(number);
+                BecomeAvailable(number);
         }
 
         public void BecomeReady(int number) => Change(number, Standing.Ready, from: r => r.Standing == Standing.Unready);
 
-        public void Fail(int number) => Change(number, Standing.Unready, from: r => r.Standing == Standing.Ready);
+        public void BecomeAvailable(int number) => Change(number, Standing.Available, from: r => r.Standing is Standing.Unready or Standing.Ready);
+
+        public void Fail(int number) => Change(number, Standing.Unready, from: r => r.Standing is Standing.Ready or Standing.Available);
 
         public void Go(int number) => Replicas.RemoveAll(r => r.Number == number && r.Standing == Standing.Terminating);
 

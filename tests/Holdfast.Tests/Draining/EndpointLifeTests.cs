@@ -23,7 +23,7 @@ public class EndpointLifeTests
         Assert.Equal([a], Chat.Leaving.ToArray());
         Assert.Equal([DrainCause.Removed], _runtime.Drains.Find(a)!.Value.Causes);
         b.MarkDraining();
-        Assert.Same(b, Chat.Reserve(new Random(1), 0, []));     // Draining but listed: better than none.
+        Assert.Same(b, Chat.Reserve(new Random(1), 0, [], out _));     // Draining but listed: better than none.
         _runtime.ForgetGone();
         Assert.Equal([a], Chat.Leaving.ToArray());
         a.Release();
@@ -69,7 +69,7 @@ public class EndpointLifeTests
         _runtime.Apply(new GatewayConfiguration { Listeners = [] });
         Assert.Empty(_runtime.Backends);
         Assert.Equal([chat], _runtime.KnownBackends);
-        Assert.Null(chat.Reserve(new Random(1), 0, []));
+        Assert.Null(chat.Reserve(new Random(1), 0, [], out _));
         Apply("a:1");
         Assert.Same(chat, Chat);
         Assert.Equal(EndpointPhase.Ready, a.Phase);

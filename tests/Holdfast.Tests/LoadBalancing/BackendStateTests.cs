@@ -13,7 +13,7 @@ public class BackendStateTests
     public void A_reservation_counts_on_the_endpoint_picked(LoadBalancingPolicy policy)
     {
         var endpoints = Endpoints.WithConnections(0, 0, 0);
-        var picked = Endpoints.Backend(policy, endpoints).Reserve(new Random(1), 1_000_000, []);
+        var picked = Endpoints.Backend(policy, endpoints).Reserve(new Random(1), 1_000_000, [], out _);
         Assert.Equal(1, picked!.Connections);
         Assert.Equal(1, endpoints.Sum(e => e.Connections));
     }
@@ -25,7 +25,7 @@ public class BackendStateTests
         var backend = Endpoints.Backend(policy, Endpoints.WithConnections(0, 0, 0));
         var random = new Random(1);
         var tried = new List<int>();
-        while (backend.Reserve(random, 1_000_000, tried.ToArray()) is { } endpoint)
+        while (backend.Reserve(random, 1_000_000, tried.ToArray(), out _) is { } endpoint)
             tried.Add(endpoint.Id);
         Assert.Equal([0, 1, 2], tried.Order());
     }
@@ -41,31 +41,31 @@ public class BackendStateTests
         endpoints[1].MarkDraining();
         endpoints[3].MarkGone();
         for (var i = 0; i < 50; i++)
-            Assert.Same(endpoints[2], backend.Reserve(random, 1_000_000, []));
+            Assert.Same(endpoints[2], backend.Reserve(random, 1_000_000, [], out _));
 
         endpoints[2].SetHealth(EndpointHealth.Unhealthy);
-        var picked = Enumerable.Range(0, 200).Select(_ => backend.Reserve(random, 1_000_000, [])!.Id).ToHashSet();
+        var picked = Enumerable.Range(0, 200).Select(i => backend.Reserve(random, 1_000_000, [], out _)!.Id).ToHashSet();
         Assert.Equal([0, 1], picked.Order());
 
         endpoints[0].MarkGone();
         endpoints[1].SetHealth(EndpointHealth.Unhealthy);
-        Assert.Null(backend.Reserve(random, 1_000_000, []));
+        Assert.Null(backend.Reserve(random, 1_000_000, [], out _));
     }
 
     [Theory]
     [MemberData(nameof(Policies))]
     public void A_backend_without_endpoints_gives_none(LoadBalancingPolicy policy) =>
-        Assert.Null(Endpoints.Backend(policy).Reserve(new Random(1), 0, []));
+        Assert.Null(Endpoints.Backend(policy).Reserve(new Random(1), 0, [], out _));
 
     [Fact]
     public void A_change_of_endpoints_keeps_the_counts_of_those_that_stay_and_the_turn()
     {
         var endpoints = Endpoints.WithConnections(0, 0);
         var backend = Endpoints.Backend(LoadBalancingPolicy.RoundRobin, endpoints);
-        Assert.Equal(0, backend.Reserve(new Random(1), 1_000_000, [])!.Id);
+        Assert.Equal(0, backend.Reserve(new Random(1), 1_000_000, [], out _)!.Id);
 
         backend.Apply(Endpoints.Options(LoadBalancingPolicy.RoundRobin), [endpoints[0], endpoints[1], Endpoints.Ready(2)], []);
-        Assert.Equal(1, backend.Reserve(new Random(1), 1_000_000, [])!.Id);
+        Assert.Equal(1, backend.Reserve(new Random(1), 1_000_000, [], out _)!.Id);
         Assert.Equal([1, 1, 0], backend.Endpoints.ToArray().Select(e => e.Connections));
     }
 
@@ -75,7 +75,7 @@ public class BackendStateTests
         var endpoints = Endpoints.WithConnections(5, 0);
         var backend = Endpoints.Backend(LoadBalancingPolicy.RoundRobin, endpoints);
         backend.Apply(Endpoints.Options(LoadBalancingPolicy.LeastConnections), endpoints, []);
-        Assert.Equal([1, 1, 1], Enumerable.Range(0, 3).Select(_ => backend.Reserve(new Random(1), 1_000_000, [])!.Id));
+        Assert.Equal([1, 1, 1], Enumerable.Range(0, 3).Select(i => backend.Reserve(new Random(1), 1_000_000, [], out _)!.Id));
     }
 
     [Fact]
@@ -104,7 +104,7 @@ public class BackendStateTests
         void Run(int times)
         {
             for (var i = 0; i < times; i++)
-                backend.Reserve(random, 5, tried)!.Release();
+                backend.Reserve(random, 5, tried, out _)!.Release();
         }
     }
 
@@ -122,7 +122,7 @@ public class BackendStateTests
             var held = new Queue<EndpointState>();
             for (var i = 0; i < Rounds; i++)
             {
-                if (backend.Reserve(random, i, []) is { } endpoint)
+                if (backend.Reserve(random, i, [], out _) is { } endpoint)
                 {
                     held.Enqueue(endpoint);
                     Interlocked.Increment(ref reserved);

@@ -27,7 +27,7 @@ public class PolicyTests
         var backend = Endpoints.Backend(LoadBalancingPolicy.LeastConnections, endpoints);
         var random = new Random(3);
         for (var i = 0; i < 16; i++)
-            Assert.NotNull(backend.Reserve(random, 1_000_000, []));
+            Assert.NotNull(backend.Reserve(random, 1_000_000, [], out _));
         Assert.Equal([10, 10, 10], endpoints.Select(e => e.Connections));
     }
 

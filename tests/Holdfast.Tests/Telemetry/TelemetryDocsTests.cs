@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.Pairs;
@@ -32,6 +33,18 @@ public sealed partial class TelemetryDocsTests
         Rows("metrics.md", "| outcome | status sent |").Order(StringComparer.Ordinal));
 
     [Fact]
+    public void Every_outcome_of_a_health_check_has_its_row() => Assert.Equal(
+        Enum.GetValues<CheckOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
+        Rows("metrics.md", "| outcome | the endpoint |").Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void Every_reason_of_ill_health_is_named()
+    {
+        var page = Page("admin-api.md");
+        Assert.All(Enum.GetValues<UnhealthyReason>(), reason => Assert.Contains('`' + TelemetryNames.Of(reason) + '`', page, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Every_outcome_of_a_look_up_has_its_row() => Assert.Equal(
         Enum.GetValues<LookupOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
         Rows("metrics.md", "| outcome of a look-up |").Order(StringComparer.Ordinal));
@@ -51,6 +64,7 @@ public sealed partial class TelemetryDocsTests
         var endpoint = fixture.Chat.Endpoints[0];
         fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.Upgraded, endpoint));
         fixture.Telemetry.OnPairEnded(fixture.End(EndReason.Shutdown, EndSide.Gateway, endpoint), fixture.Chat, endpoint);
+        fixture.Telemetry.OnChecked(fixture.Chat, CheckOutcome.Passed);
         fixture.Telemetry.OnLookup(fixture.Chat, LookupOutcome.Good);
         fixture.Chat.Discovery = new DiscoveryStatus("chat", null, fixture.Runtime.StartedAt, null, null, 0, TimeSpan.Zero);
         var told = StrictMetricsParser.Parse(fixture.Scrape(MetricsFormat.Prometheus), false).Select(f =>

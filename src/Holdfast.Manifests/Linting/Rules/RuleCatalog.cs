@@ -1,0 +1,32 @@
+using Holdfast.Manifests.Linting.Rules.Nginx;
+
+namespace Holdfast.Manifests.Linting.Rules;
+
+/// <summary>Every rule. A family stands below its comment, in the order of the reference.</summary>
+internal static class RuleCatalog
+{
+    public static readonly IReadOnlyList<RuleFamily> Families =
+    [
+        // HF-N: ingress-nginx
+        NginxRules.Family,
+        // HF-T: Traefik
+        // HF-I: Istio
+        // HF-G: Gateway API and its controllers
+        // HF-S: Services
+        // HF-D: pods and their rollouts
+        // HF-H: autoscaling
+        // HF-P: PodDisruptionBudgets
+        // HF-B: probes
+        // HF-R: resources
+        // HF-C: balancers of clouds
+        // HF-X: across objects
+    ];
+
+    public static readonly IReadOnlyList<Rule> All = [.. Families.SelectMany(f => f.Rules)];
+
+    private static readonly Dictionary<string, Rule> ByKey = All.SelectMany(r => new[] { (Key: r.Id, Rule: r), (Key: r.Name, Rule: r) })
+        .ToDictionary(r => r.Key, r => r.Rule, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>By id or by name, in any case.</summary>
+    public static Rule? Find(string idOrName) => ByKey.GetValueOrDefault(idOrName);
+}
