@@ -1,0 +1,54 @@
+using System.Text.Json.Nodes;
+using Holdfast.Cli.Commands;
+using Holdfast.Testing;
+using Xunit;
+
+namespace Holdfast.Tests.Deploy;
+
+/// <summary>Our own linter finds nothing in what we ship, alone and behind each load balancer that a page puts before it.</summary>
+public sealed class LintedManifestsTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("holdfast-lint-").FullName;
+
+    public LintedManifestsTests()
+    {
+        foreach (var file in Directory.GetFiles(Path.Combine(Repository.Root, "deploy", "plain")))
+            File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
+    }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void The_plain_manifests_are_without_a_finding() => Assert.Empty(Findings());
+
+    [Theory]
+    [InlineData("docs/behind-aws.md")]
+    [InlineData("docs/behind-google.md")]
+    [InlineData("docs/behind-ingress-nginx.md", "HF-N01")]      // That ingress-nginx is retired is said on the page.
+    public void Behind_a_load_balancer_too(string page, params string[] known)
+    {
+        var blocks = CodeBlock.Read(page).Where(b => b.Language == "yaml").ToArray();
+        Assert.NotEmpty(blocks);
+        foreach (var block in blocks)
+            File.WriteAllText(Path.Combine(_folder, FormattableString.Invariant($"line-{block.Line}.yaml")), block.Text);
+        Assert.Equal(known, Findings());
+    }
+
+    [Fact]
+    public void Without_the_attribute_that_a_page_calls_the_one_that_matters_there_is_a_finding()
+    {
+        const string Attribute = "target_health_state.unhealthy.connection_termination.enabled=false,";
+        var service = CodeBlock.Read("docs/behind-aws.md").Single(b => b.Text.Contains(Attribute, StringComparison.Ordinal));
+        File.WriteAllText(Path.Combine(_folder, "service.yaml"), service.Text.Replace(Attribute, "", StringComparison.Ordinal));
+        Assert.Equal(["HF-C04"], Findings());
+    }
+
+    private IEnumerable<string> Findings()
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        _ = LintCommand.Create().Parse([_folder, "--format", "json"]).Invoke(new() { Output = output, Error = error });
+        Assert.Empty(error.ToString());
+        return JsonNode.Parse(output.ToString())!["findings"]!.AsArray().Select(f => (string)f!["id"]!);
+    }
+}
