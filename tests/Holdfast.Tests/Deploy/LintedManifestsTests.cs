@@ -34,15 +34,6 @@ public sealed class LintedManifestsTests : IDisposable
         Assert.Equal(known, Findings());
     }
 
-    [Fact]
-    public void Without_the_attribute_that_a_page_calls_the_one_that_matters_there_is_a_finding()
-    {
-        const string Attribute = "target_health_state.unhealthy.connection_termination.enabled=false,";
-        var service = CodeBlock.Read("docs/behind-aws.md").Single(b => b.Text.Contains(Attribute, StringComparison.Ordinal));
-        File.WriteAllText(Path.Combine(_folder, "service.yaml"), service.Text.Replace(Attribute, "", StringComparison.Ordinal));
-        Assert.Equal(["HF-C04"], Findings());
-    }
-
     private IEnumerable<string> Findings()
     {
         using var output = new StringWriter();
