@@ -70,8 +70,9 @@ internal sealed class GatewayProcess : IAsyncDisposable
             gateway._volume = new ConfigMapVolume(gateway._directory);
         gateway.Write(setup);
         var limit = descriptors > 0 ? string.Create(CultureInfo.InvariantCulture, $"ulimit -n {descriptors}; ") : "";
+        // A runner in the background, or under nohup, hands down signals that are ignored.
         gateway._process = ChildProcess.Start(
-            new ChildSpec("/bin/sh", ["-c", limit + (pipe ? "mkfifo \"$1.pipe\"; cat \"$1\" > \"$1.pipe\" & exec dotnet \"$0\" gateway --config \"$1.pipe\"" : "exec dotnet \"$0\" gateway --config \"$1\""), Path.Combine(Processes.ToolDirectory, "holdfast.dll"), gateway.ConfigurationFile], new Dictionary<string, string>(StringComparer.Ordinal)),
+            new ChildSpec("/bin/sh", ["-c", limit + (pipe ? "mkfifo \"$1.pipe\"; cat \"$1\" > \"$1.pipe\" & exec env --default-signal=INT,HUP dotnet \"$0\" gateway --config \"$1.pipe\"" : "exec env --default-signal=INT,HUP dotnet \"$0\" gateway --config \"$1\""), Path.Combine(Processes.ToolDirectory, "holdfast.dll"), gateway.ConfigurationFile], new Dictionary<string, string>(StringComparer.Ordinal)),
             gateway.Output.Add,
             TimeProvider.System);
         gateway.Id = gateway._process.Id;
