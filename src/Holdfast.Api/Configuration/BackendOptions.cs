@@ -30,6 +30,8 @@ public sealed record BackendOptions
 
     public DrainOptions Drain { get; init; } = new();
 
+    public HoldOptions Hold { get; init; } = new();
+
     /// <summary>
     /// Bytes kept per direction while a side is slow; over it the slow side's connection ends. Default 1 MiB (as Envoy's
     /// per_connection_buffer_limit_bytes); 4 KiB to 1 GiB.
