@@ -23,6 +23,10 @@ public struct PairEnd
     public long BytesFromEndpoint;
     public long MessagesFromClient;
     public long MessagesFromEndpoint;
+
+    /// <summary>Times that another endpoint took over, and client messages of which nobody knows whether an endpoint read them.</summary>
+    public int Rehomes;
+    public long Unknown;
     public PathBytes Path;
 }
 
@@ -45,6 +49,13 @@ public struct PairView
     /// <summary>Bytes waiting for a slow client, and for a slow endpoint.</summary>
     public int WaitingForClient;
     public int WaitingForEndpoint;
+
+    /// <summary>Times that another endpoint took over, and milliseconds since the last (0: none).</summary>
+    public int Rehomes;
+    public long RehomeAgeMs;
+
+    /// <summary>No endpoint serves it at the moment, or its messages wait for another.</summary>
+    public bool IsHeld;
     public PathBytes Path;
 }
 
