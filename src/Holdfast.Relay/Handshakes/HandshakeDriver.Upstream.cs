@@ -145,7 +145,7 @@ internal sealed partial class HandshakeDriver
         pair.Path = handshake.Path;
         _relay.Establish(index, handshake.Settings, handshake.ReservedBits);
         if (handshake.Hold is { } hold)
-            _held?.Attach(index, hold, handshake.UpstreamRequest.Bytes, handshake.SubProtocol);
+            _held?.Attach(index, hold, handshake);
         _policy.OnEstablished(handshake);
         var alive = _relay.SendToClient(index, handshake.Response.Bytes)
             && _relay.Accept(index, Side.Upstream, handshake.ResponseReceived.Bytes[end..])

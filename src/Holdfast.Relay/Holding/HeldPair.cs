@@ -173,6 +173,10 @@ internal struct HeldPair
     public int Kept;
     public ulong SubProtocol;
 
+    /// <summary>Milliseconds for each connect; for dial and upgrade, and again for the greeting. As of the first handshake.</summary>
+    public int ConnectTimeout;
+    public int HandshakeTimeout;
+
     /// <summary>The request head as sent; the client's messages that wait; the endpoint's that wait; what is owed to the client at its next boundary; its unanswered pings.</summary>
     public NativeBuffer Head;
     public NativeBuffer Buffer;

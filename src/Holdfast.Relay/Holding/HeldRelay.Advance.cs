@@ -1,7 +1,5 @@
-using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Sessions;
-using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Relay.Holding;
 
@@ -94,11 +92,9 @@ internal sealed partial class HeldRelay
         }
 
         _advancing = false;
-        if (!alive && pair.State != PairState.Relaying)
-            return pair.State != PairState.Free;
-        if (pair.State == PairState.Relaying)
+        if (alive && pair.State == PairState.Relaying)
             _relay.Rearm(index);
-        return true;
+        return alive;
     }
 
     /// <summary>One step. False: the pair is gone, or closing.</summary>

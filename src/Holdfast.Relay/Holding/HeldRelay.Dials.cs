@@ -1,4 +1,3 @@
-using Holdfast.Relay.Handshakes;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Sessions;
@@ -31,7 +30,7 @@ internal sealed partial class HeldRelay
         next.Up.Scanner = new FrameScanner(FrameSender.Server, ReservedBits.Refused);
         next.Up.LastReceived = _core.Now;
         held.Step = HoldStep.Greeting;
-        held.StepEnds = _core.Now + _held.SettingsOf(number).Handshake;
+        held.StepEnds = _core.Now + held.HandshakeTimeout;
         _held.SessionOf(number)?.Greet(_output);
         if (!SendOutput(index))
             return;
@@ -81,7 +80,6 @@ internal sealed partial class HeldRelay
     {
         ref var pair = ref _core.Pairs[index];
         ref var held = ref _held[pair.Held];
-        var settings = _held.SettingsOf(pair.Held);
         var handshake = _handshakes.BeginRedial(pair.Held, in pair);
         if (handshake is null)
         {
@@ -89,8 +87,7 @@ internal sealed partial class HeldRelay
             return;
         }
 
-        handshake.ConnectTimeout = settings.Connect;
-        handshake.HandshakeTimeout = settings.Handshake;
+        (handshake.ConnectTimeout, handshake.HandshakeTimeout) = (held.ConnectTimeout, held.HandshakeTimeout);
         handshake.SubProtocol = held.SubProtocol;
         Span<int> tried = stackalloc int[TriedEndpoints.Length];
         for (var i = 0; i < held.TriedCount; i++)
@@ -132,7 +129,7 @@ internal sealed partial class HeldRelay
             RedialFailure.Refused => (byte)(held.Refusals + 1),
             _ => held.Refusals,
         };
-        held.Tried[Math.Min(held.TriedCount, TriedEndpoints.Length - 1)] = endpointId;
+        held.Tried[Math.Min((int)held.TriedCount, TriedEndpoints.Length - 1)] = endpointId;
         held.TriedCount = (byte)Math.Min(held.TriedCount + 1, TriedEndpoints.Length);
     }
 

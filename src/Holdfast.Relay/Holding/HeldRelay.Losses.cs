@@ -1,4 +1,3 @@
-using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.WebSocket;
 

@@ -1,5 +1,4 @@
 using System.Buffers;
-using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Sessions;
 using Holdfast.Wire.WebSocket;

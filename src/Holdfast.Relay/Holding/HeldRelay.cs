@@ -53,8 +53,7 @@ internal sealed partial class HeldRelay : IDisposable
     public IRehomePolicy Policy { get; }
 
     /// <summary>An established pair is held from here on.</summary>
-    /// <param name="head">The request as it was sent to the endpoint; copied.</param>
-    public void Attach(int index, HoldSettings settings, ReadOnlySpan<byte> head, ulong subProtocol)
+    public void Attach(int index, HoldSettings settings, Handshake handshake)
     {
         var number = _held.Rent(settings, settings.NewSession?.Invoke());
         if (number == 0)
@@ -62,9 +61,10 @@ internal sealed partial class HeldRelay : IDisposable
         ref var held = ref _held[number];
         held.PairIndex = index;
         held.Next = held.Previous = -1;
-        held.SubProtocol = subProtocol;
+        held.SubProtocol = handshake.SubProtocol;
+        (held.ConnectTimeout, held.HandshakeTimeout) = (handshake.ConnectTimeout, handshake.HandshakeTimeout);
         held.AnsweredAt = _core.Now;
-        held.Head.Append(head);
+        held.Head.Append(handshake.UpstreamRequest.Bytes);
         _core.Pairs[index].Held = number;
     }
 

@@ -22,11 +22,6 @@ public sealed class HoldSettings
 
     public int Patience { get; init; } = 30_000;
 
-    /// <summary>For dial and upgrade of another endpoint, and again for its greeting.</summary>
-    public int Handshake { get; init; } = 10_000;
-
-    public int Connect { get; init; } = 5000;
-
     /// <summary>Re-homes that one loop begins per second for the backend.</summary>
     public double RatePerSecond { get; init; } = 1000;
 
