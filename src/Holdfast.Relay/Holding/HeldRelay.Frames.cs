@@ -79,7 +79,7 @@ internal sealed partial class HeldRelay
 
             if (!ended)
             {
-                if (from.Held.Length + position - unit <= Whole)
+                if (from.Held.Length + position - unit <= Whole + FrameWriter.MaxHeader)
                     continue;
                 if (!SendRun(index, origin, data[run..unit]))
                     return false;
