@@ -27,7 +27,7 @@ internal sealed class HeldPeers : IAsyncDisposable
     /// <param name="hold">The inside of <c>hold</c>.</param>
     /// <param name="others">Endpoints beside the first.</param>
     /// <param name="request">More header lines of the client's, and of the endpoint's answer.</param>
-    public static async Task<HeldPeers> StartAsync(string hold, int others = 1, string[]? request = null, string[]? answer = null, string backend = "", string keepAlive = "pingInterval: 0s", bool manualTime = false)
+    public static async Task<HeldPeers> StartAsync(string hold, int others = 1, string[]? request = null, string[]? answer = null, string backend = "", string keepAlive = "pingInterval: 0s", bool manualTime = false, string route = "")
     {
         var peers = new HeldPeers();
         for (var i = 0; i <= others; i++)
@@ -35,6 +35,7 @@ internal sealed class HeldPeers : IAsyncDisposable
         peers._setup = new GatewaySetup
         {
             Endpoints = [peers.PortOf(0)],
+            Route = route,
             Backend = $"slowStart: 0s, drain: {{duration: 0s}}, keepAlive: {{{keepAlive}}}, hold: {{{hold}}}" + backend,
         };
         peers.Gateway = await GatewayFixture.StartAsync(peers._setup, manualTime);
@@ -204,10 +205,13 @@ internal static class HeldMessages
 
     public static void Pong(this RawPeer endpoint, ReceivedFrame ping) => endpoint.Send(Frames.FromServer(Frames.Pong, ping.Payload));
 
-    public static ReceivedFrame EndsWith(this RawPeer peer, int code)
+    /// <summary>The client is told the end, and answers.</summary>
+    public static ReceivedFrame EndsWith(this RawPeer client, int code)
     {
-        var frame = peer.ReceiveFrame();
+        var frame = client.ReceiveFrame();
         Assert.Equal((Frames.Close, code), (frame.Opcode, frame.CloseCode));
+        client.Send(Frames.FromClient(Frames.Close, frame.Payload));
+        client.Finish();
         return frame;
     }
 }

@@ -124,8 +124,10 @@ public sealed class OpaqueHoldTests
         var pong = peers.Client.ReceiveFrame();
         Assert.Equal((Frames.Pong, "held"), (pong.Opcode, Encoding.ASCII.GetString(pong.Payload)));
         peers.Client.Send(Frames.CloseFrame(client: true, 1001));
-        peers.Client.EndsWith(1001);
+        var close = peers.Client.ReceiveFrame();
+        Assert.Equal((Frames.Close, 1001), (close.Opcode, close.CloseCode));
         Assert.Empty(peers.Client.ReceiveToEnd());
+        peers.Client.Finish();
         Assert.Equal("downstream_close", (await peers.Gateway.Log.OfAsync(peers.Client)).GetProperty("reason").GetString());
         Assert.Equal(1, await peers.Gateway.MetricAsync("holdfast_rehomes_total", "outcome=\"client_gone\""));
         await peers.Gateway.SettledAsync();
@@ -377,7 +379,6 @@ public sealed class OpaqueHoldTests
         await peers.UntilAsync("held");
         var stopped = peers.Gateway.Host.StopAsync(atOnce: false);
         peers.Client.EndsWith(1012);
-        peers.Client.Send(Frames.CloseFrame(client: true, 1012));
         await stopped;
         Assert.Equal("shutdown", (await peers.Gateway.Log.OfAsync(peers.Client)).GetProperty("reason").GetString());
     }
