@@ -20,4 +20,9 @@ public sealed record GatewayConfiguration
 
     /// <summary>How the gateway itself leaves service.</summary>
     public ShutdownOptions Shutdown { get; init; } = new();
+
+    /// <summary>Bytes that all held connections' buffers may take together; beyond, held clients are not read. Default 64 MiB; 1 MiB to 64 GiB.</summary>
+    public long BufferTotal { get; init; } = UsualBufferTotal;
+
+    internal const long UsualBufferTotal = 64L << 20;
 }

@@ -29,6 +29,7 @@ internal static class BackendValidator
             if (backend.KeepAlive.PongTimeout <= TimeSpan.Zero)
                 faults.Invalid(key + ".keepAlive.pongTimeout",
                     "0s would end every pinged connection; write for example 20s (pingInterval: 0s turns pings off)");
+            HoldValidator.Validate(backend.Hold, key + ".hold", faults);
             if (backend.Spill < SmallestSpill)
                 faults.Invalid(key + ".spill",
                     string.Create(CultureInfo.InvariantCulture, $"{backend.Spill} bytes are less than the least, 4KiB; write for example 1MiB"));

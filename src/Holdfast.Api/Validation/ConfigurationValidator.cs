@@ -16,5 +16,6 @@ internal static class ConfigurationValidator
         RouteValidator.Validate(configuration, faults);
         RouteOverlapValidator.Validate(configuration.Routes, faults);
         BackendValidator.Validate(configuration.Backends, faults);
+        HoldValidator.ValidateTotal(configuration.BufferTotal, faults);
     }
 }

@@ -29,7 +29,8 @@ internal sealed record ListenerAnswer(string? Name, string? Address);
 /// <summary>The answer of <c>/v1/backends</c>.</summary>
 internal sealed record BackendList(IReadOnlyList<BackendAnswer>? Backends);
 
-internal sealed record BackendAnswer(string? Name, IReadOnlyList<EndpointAnswer>? Endpoints);
+/// <param name="RehomedTotal">Connections that another endpoint took over.</param>
+internal sealed record BackendAnswer(string? Name, IReadOnlyList<EndpointAnswer>? Endpoints, long RehomedTotal = 0);
 
 /// <summary>One endpoint as the gateway sees it. Counters grow from the gateway's start; <c>/health</c> leaves them out.</summary>
 internal sealed record EndpointAnswer(

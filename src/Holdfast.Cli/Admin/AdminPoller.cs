@@ -15,8 +15,8 @@ internal sealed class AdminPoller(AdminClient admin, TimeProvider time)
     private readonly Queue<double> _history = new();
     private volatile AdminView _view = AdminView.None;
 
-    /// <summary>The counters of one poll, counted on over the gateway's restarts.</summary>
-    private sealed record Sample(long At, Dictionary<EndpointKey, Counters> Endpoints, long Opened);
+    /// <summary>The counters of one poll; Opened and Rehomed are counted on over the gateway's restarts.</summary>
+    private sealed record Sample(long At, Dictionary<EndpointKey, Counters> Endpoints, long Opened, long RehomedSaid, long Rehomed);
 
     private readonly record struct Counters(long Opened, long ToEndpoint, long ToClient);
 
@@ -42,7 +42,7 @@ internal sealed class AdminPoller(AdminClient admin, TimeProvider time)
         {
             var backends = (await admin.GetAsync("v1/backends", AdminJson.Default.BackendList, stop)).Backends ?? [];
             Take(backends);
-            return new AdminView(null, backends, await EndsAsync(stop), Rates(), Connects());
+            return new AdminView(null, backends, await EndsAsync(stop), Rates(), Connects(), Rehomes());
         }
         catch (AdminException e)
         {
@@ -80,7 +80,8 @@ internal sealed class AdminPoller(AdminClient admin, TimeProvider time)
 
         // An endpoint that was not there at the last poll has opened all of its connections since.
         var opened = last is null ? 0 : endpoints.Sum(e => Since(last.Endpoints.GetValueOrDefault(e.Key).Opened, e.Value.Opened));
-        var now = new Sample(time.GetTimestamp(), endpoints, (last?.Opened ?? 0) + opened);
+        var rehomed = backends.Sum(b => b.RehomedTotal);
+        var now = new Sample(time.GetTimestamp(), endpoints, (last?.Opened ?? 0) + opened, rehomed, (last?.Rehomed ?? 0) + Since(last?.RehomedSaid ?? 0, rehomed));
         if (last is not null)
             _history.Enqueue(PerSecond(opened, time.GetElapsedTime(last.At, now.At)));
         while (_history.Count > HistoryLength)
@@ -110,6 +111,12 @@ internal sealed class AdminPoller(AdminClient admin, TimeProvider time)
     {
         var (first, now) = (_samples.Peek(), _samples.Last());
         return new ConnectRate(PerSecond(now.Opened - first.Opened, time.GetElapsedTime(first.At, now.At)), [.. _history]);
+    }
+
+    private RehomeRate Rehomes()
+    {
+        var (first, now) = (_samples.Peek(), _samples.Last());
+        return new RehomeRate(PerSecond(now.Rehomed - first.Rehomed, time.GetElapsedTime(first.At, now.At)), now.Rehomed);
     }
 
     /// <summary>A counter that fell has begun anew.</summary>

@@ -6,14 +6,16 @@ namespace Holdfast.Cli.Admin;
 /// <param name="Ends">Newest first.</param>
 /// <param name="Rates">Of each endpoint.</param>
 /// <param name="Connects">Of all endpoints together.</param>
+/// <param name="Rehomes">Of all backends together.</param>
 internal sealed record AdminView(
     string? Fault,
     IReadOnlyList<BackendAnswer> Backends,
     IReadOnlyList<EndAnswer> Ends,
     IReadOnlyDictionary<EndpointKey, EndpointRates> Rates,
-    ConnectRate Connects)
+    ConnectRate Connects,
+    RehomeRate Rehomes)
 {
-    public static AdminView None { get; } = new("not asked yet", [], [], new Dictionary<EndpointKey, EndpointRates>(), new ConnectRate(0, []));
+    public static AdminView None { get; } = new("not asked yet", [], [], new Dictionary<EndpointKey, EndpointRates>(), new ConnectRate(0, []), default);
 
     public bool Answers => Fault is null;
 
@@ -39,3 +41,8 @@ internal readonly record struct EndpointRates(double Opened, double ToEndpoint, 
 /// <param name="Now">Over the last two seconds.</param>
 /// <param name="History">Of one poll each, oldest first.</param>
 internal sealed record ConnectRate(double Now, IReadOnlyList<double> History);
+
+/// <summary>Connections that another endpoint took over.</summary>
+/// <param name="Now">Per second, over the last two.</param>
+/// <param name="Total">Since the start of the gateway that was asked first.</param>
+internal readonly record struct RehomeRate(double Now, long Total);

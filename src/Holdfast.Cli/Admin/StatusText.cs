@@ -16,6 +16,8 @@ internal static class StatusText
         if (health.Listeners is { Count: > 0 } listeners)
             yield return "listening      " + string.Join(", ", listeners.Select(l => $"{Shown.Text(l.Address)} ({Shown.Text(l.Name)})"));
         yield return string.Create(CultureInfo.InvariantCulture, $"connections    {health.Connections:#,0} of {health.UsableConnections:#,0} that fit");
+        if (backends.Sum(b => b.RehomedTotal) is > 0 and var rehomed)
+            yield return string.Create(CultureInfo.InvariantCulture, $"re-homes       {rehomed:#,0}");
         if (health.Memory is { } memory)
             yield return $"memory         {Shown.Bytes(memory.WorkingSet)}, of it managed {Shown.Bytes(memory.ManagedHeap)}";
         foreach (var line in health.Configuration is { } configuration ? Of(configuration, now) : [])

@@ -37,7 +37,8 @@ internal sealed class TopLines(TextWriter output, TimeProvider time)
             yield break;
         }
 
-        yield return $"{at} {Shown.Count(view.Backends.Sum(b => b.Endpoints?.Sum(e => e.Connections) ?? 0), "connection")}, {Shown.Rate(view.Connects.Now)} new/s";
+        yield return $"{at} {Shown.Count(view.Backends.Sum(b => b.Endpoints?.Sum(e => e.Connections) ?? 0), "connection")}, {Shown.Rate(view.Connects.Now)} new/s"
+            + (view.Rehomes.Total > 0 ? string.Create(CultureInfo.InvariantCulture, $", {view.Rehomes.Total} re-homed, {Shown.Rate(view.Rehomes.Now)}/s") : "");
         foreach (var (backend, endpoint) in view.Backends.SelectMany(b => (b.Endpoints ?? []).Select(e => (b, e))))
         {
             var rates = view.Rates.GetValueOrDefault(new EndpointKey(backend.Name, endpoint.Address));

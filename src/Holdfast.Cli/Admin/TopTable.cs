@@ -36,7 +36,7 @@ internal sealed class TopTable(IAnsiConsole console, Uri address, TimeProvider t
     internal IRenderable Draw(AdminView view)
     {
         var connections = view.Backends.Sum(b => b.Endpoints?.Sum(e => e.Connections) ?? 0);
-        var state = view.Fault is { } fault ? $"[red]{Safe(fault)}[/]" : Invariant($"connections {connections:#,0}   new per second {view.Connects.Now,-6:#,0.#} [teal]{Sparkline.Of(view.Connects.History, SparkWidth)}[/]");
+        var state = view.Fault is { } fault ? $"[red]{Safe(fault)}[/]" : Invariant($"connections {connections:#,0}   new per second {view.Connects.Now,-6:#,0.#} [teal]{Sparkline.Of(view.Connects.History, SparkWidth)}[/]{Rehomes(view.Rehomes)}");
         return new Rows(new Markup($"\n [bold teal]holdfast top[/]   [grey]{address}[/]\n {state}\n"), Endpoints(view), Ends(view));
     }
 
@@ -67,6 +67,8 @@ internal sealed class TopTable(IAnsiConsole console, Uri address, TimeProvider t
             table.AddRow(Invariant($"[grey]and {all.Count - shown.Count} more[/]"));
         return table;
     }
+
+    private static string Rehomes(RehomeRate rehomes) => rehomes.Total == 0 ? "" : Invariant($"   re-homed {rehomes.Total:#,0}, per second {Shown.Rate(rehomes.Now)}");
 
     private static Rows Ends(AdminView view)
     {

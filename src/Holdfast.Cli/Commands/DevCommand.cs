@@ -41,6 +41,16 @@ internal static class DevCommand
             Description = "A gateway configuration (YAML) for routes and backends; the replicas become the endpoints of the backend 'app', or of the only one.",
             HelpName = "FILE",
         };
+        var hold = new Option<string?>("--hold")
+        {
+            Description = "Clients stay connected while a replica is replaced: what they speak is opaque (anything, if replicas keep no state per connection) or graphql-transport-ws.",
+            HelpName = "PROTOCOL",
+        };
+        var mode = new Option<string?>("--mode")
+        {
+            Description = "With --hold: the old replica stops before the other starts, or both serve for a while. Default: breakFirst.",
+            HelpName = "breakFirst|makeFirst",
+        };
         Require(replicas, n => n is >= 1 and <= DevOptions.MaxReplicas, $"from 1 to {DevOptions.MaxReplicas}");
         Require(port, IsPort, "a port from 1 to 65535");
         Require(adminPort, IsPort, "a port from 1 to 65535");
@@ -49,11 +59,17 @@ internal static class DevCommand
 
         var dev = new Command("dev", "Runs replicas of an application and the gateway before them, on this machine.")
         {
-            app, replicas, port, adminPort, health, late, config,
+            app, replicas, port, adminPort, hold, mode, health, late, config,
         };
+        dev.Validators.Add(result =>
+        {
+            if (DevHold.FaultOf(result.GetValue(hold), result.GetValue(mode), result.GetValue(config)) is { } fault)
+                result.AddError(fault);
+        });
         dev.SetAction((parsed, _) => RunAsync(new DevOptions(
             parsed.GetValue(app), parsed.GetValue(replicas), parsed.GetValue(port), parsed.GetValue(adminPort), parsed.GetValue(health),
-            parsed.GetValue(late), parsed.GetValue(config))));
+            parsed.GetValue(late), parsed.GetValue(config),
+            parsed.GetValue(hold) is { } protocol ? new DevHold(protocol, parsed.GetValue(mode) ?? DevHold.BreakFirst) : null)));
         return dev;
     }
 

@@ -71,7 +71,10 @@ internal sealed class DevConfiguration
     public static DevConfiguration Read(DevOptions options)
     {
         if (options.ConfigFile is not { } file)
-            return new DevConfiguration(options, Default, Checked(ConfigurationReader.Read(Default, "holdfast dev")));
+        {
+            var own = options.Hold is { } hold ? $"{Default}\n    hold: {{protocol: {hold.Protocol}, mode: {hold.Mode}}}" : Default;
+            return new DevConfiguration(options, own, Checked(ConfigurationReader.Read(own, "holdfast dev")));
+        }
 
         // The reader bounds what is read, and has its own words for a file that cannot be.
         _ = Checked(ConfigurationReader.ReadFile(file));

@@ -8,8 +8,9 @@ namespace Holdfast.Cli.Dev;
 /// <param name="HealthPath">A path whose 2xx means ready; null: ready when the port accepts.</param>
 /// <param name="Late">The gateway hears of a replica's end when it is over, not when it begins.</param>
 /// <param name="ConfigFile">The gateway's routes and backends; null: everything to the replicas.</param>
+/// <param name="Hold">How clients stay connected; without <paramref name="ConfigFile"/>, which says so itself. Null: they do not.</param>
 internal sealed record DevOptions(
-    string? App, int Replicas, int Port, int AdminPort, string? HealthPath, bool Late = false, string? ConfigFile = null)
+    string? App, int Replicas, int Port, int AdminPort, string? HealthPath, bool Late = false, string? ConfigFile = null, DevHold? Hold = null)
 {
     internal const int MaxReplicas = 50;
 

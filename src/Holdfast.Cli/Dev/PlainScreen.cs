@@ -60,10 +60,11 @@ internal sealed class PlainScreen(TextWriter output, TimeProvider time) : IDevSc
         var endpoints = view.EndpointsOf(model.Backend);
         var each = model.Replicas.Select(r => string.Create(
             CultureInfo.InvariantCulture, $"{r.Name} {endpoints.GetValueOrDefault(r.Address)?.Connections ?? 0}"));
-        return string.Create(
+        var traffic = string.Create(
             CultureInfo.InvariantCulture,
             $"{endpoints.Values.Sum(e => e.Connections)} connections ({string.Join(", ", each)}), {view.Connects.Now:0} new/s, "
-            + $"{view.Rates.Values.Sum(r => r.ToEndpoint):0} messages/s to replicas, {view.Rates.Values.Sum(r => r.ToClient):0} to clients, "
-            + $"{model.Replicas.Sum(r => r.Process.Snapshot.Restarts)} restarts");
+            + $"{view.Rates.Values.Sum(r => r.ToEndpoint):0} messages/s to replicas, {view.Rates.Values.Sum(r => r.ToClient):0} to clients");
+        var rehomes = view.Rehomes.Total > 0 ? string.Create(CultureInfo.InvariantCulture, $", {view.Rehomes.Total} re-homed") : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{traffic}{rehomes}, {model.Replicas.Sum(r => r.Process.Snapshot.Restarts)} restarts");
     }
 }

@@ -99,9 +99,10 @@ internal sealed class TableScreen(IAnsiConsole console, TimeProvider time) : IDe
             ? $"open [bold underline]{model.Options.Address}[/]"
             : $"[yellow]gateway {gateway.Text}[/]";
         var connections = view.EndpointsOf(model.Backend).Values.Sum(e => e.Connections);
+        var rehomes = view.Rehomes.Total == 0 ? "" : Invariant($"   [grey]re-homed[/] {view.Rehomes.Total:#,0}");
         return new Markup(
             $"\n [bold teal]holdfast dev[/]   {open}   [grey]admin {model.Options.AdminAddress}[/]\n"
-            + Invariant($" [grey]connections[/] {connections:#,0}   [grey]new per second[/] {view.Connects.Now,-6:#,0.#} [teal]{Sparkline.Of(view.Connects.History, SparkWidth)}[/]\n"));
+            + Invariant($" [grey]connections[/] {connections:#,0}   [grey]new per second[/] {view.Connects.Now,-6:#,0.#} [teal]{Sparkline.Of(view.Connects.History, SparkWidth)}[/]{rehomes}\n"));
     }
 
     private Table Replicas(DevModel model)

@@ -55,8 +55,10 @@ internal sealed record EndpointHealthView(string Address, string Phase, string H
 
 internal sealed record BackendsView(List<BackendView> Backends);
 
-internal sealed record BackendView(string Name, string Policy, List<EndpointView> Endpoints);
+/// <param name="RehomedTotal">Connections that another endpoint took over, since the gateway's start.</param>
+internal sealed record BackendView(string Name, string Policy, long RehomedTotal, List<EndpointView> Endpoints);
 
+/// <param name="RehomedTotal">Connections that another endpoint took over from it.</param>
 /// <param name="UnhealthyReason">Null: it is healthy.</param>
 /// <param name="EjectedForMs">Until a handshake may try it; 0: it is not ejected, or half-open.</param>
 /// <param name="CheckFailure">Why its last active check failed; null: it passed, or none was made.</param>
@@ -67,6 +69,7 @@ internal sealed record EndpointView(
     int Connections,
     int InFlightHandshakes,
     long OpenedTotal,
+    long RehomedTotal,
     long MessagesToEndpoint,
     long MessagesToClient,
     long BytesToEndpoint,
@@ -87,6 +90,10 @@ internal sealed record ConnectionsView(List<ConnectionView> Connections, string?
 
 /// <param name="WaitingForClient">Bytes waiting for a slow client.</param>
 /// <param name="WaitingForEndpoint">Bytes waiting for a slow endpoint.</param>
+/// <param name="Rehomes">Times that another endpoint took over.</param>
+/// <param name="RehomeAgeMs">Since the last; null, and left out: never.</param>
+/// <param name="Held">No endpoint serves it at the moment, or its messages wait for another.</param>
+/// <param name="Unknown">Client messages of which nobody knows whether an endpoint read them.</param>
 internal sealed record ConnectionView(
     string Id,
     string Client,
@@ -100,13 +107,19 @@ internal sealed record ConnectionView(
     long MessagesFromClient,
     long MessagesFromEndpoint,
     int WaitingForClient,
-    int WaitingForEndpoint);
+    int WaitingForEndpoint,
+    int Rehomes,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? RehomeAgeMs,
+    bool Held,
+    long Unknown);
 
 internal sealed record ClosedView(string Id, bool Closed);
 
 internal sealed record EndsView(List<EndView> Ends);
 
 /// <param name="Time">ISO 8601, UTC, milliseconds: as in the access log.</param>
+/// <param name="Rehomes">Times that another endpoint took over.</param>
+/// <param name="Unknown">Client messages of which nobody knows whether an endpoint read them.</param>
 internal sealed record EndView(
     string Id,
     string Time,
@@ -116,7 +129,9 @@ internal sealed record EndView(
     string Reason,
     string Side,
     int CloseCode,
-    long DurationMs);
+    long DurationMs,
+    int Rehomes,
+    long Unknown);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(ErrorView))]

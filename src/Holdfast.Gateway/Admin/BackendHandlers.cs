@@ -22,7 +22,7 @@ internal sealed class BackendHandlers(GatewayRuntime runtime, EndpointDirectory 
                 endpoints.Add(ViewOf(endpoint));
             foreach (var endpoint in backend.Leaving)
                 endpoints.Add(ViewOf(endpoint));
-            backends.Add(new BackendView(backend.Name, PolicyName(backend), endpoints));
+            backends.Add(new BackendView(backend.Name, PolicyName(backend), directory.RehomedOf(backend), endpoints));
         }
 
         return context.WriteAsync(StatusCodes.Status200OK, new BackendsView(backends), AdminJson.Default.BackendsView);
@@ -65,6 +65,7 @@ internal sealed class BackendHandlers(GatewayRuntime runtime, EndpointDirectory 
             EndpointDirectory.Relayed(endpoint),
             endpoint.Handshakes,
             directory.OpenedTotal(endpoint.Id),
+            directory.LeaversOf(endpoint.Id).Rehomed,
             traffic.MessagesToEndpoint,
             traffic.MessagesToClient,
             traffic.BytesToEndpoint,

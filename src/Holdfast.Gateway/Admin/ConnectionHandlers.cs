@@ -91,7 +91,7 @@ internal sealed class ConnectionHandlers(GatewayRuntime runtime)
         (backend is null || runtime.BackendOf(view.BackendId).Name == backend)
         && (endpoint is null || runtime.EndpointOf(view.EndpointId).Address.ToString() == endpoint);
 
-    private ConnectionView ViewOf(in PairView view) => new(
+    internal ConnectionView ViewOf(in PairView view) => new(
         Text(view.Id),
         view.Client.ToString(),
         runtime.BackendOf(view.BackendId).Name,
@@ -104,5 +104,9 @@ internal sealed class ConnectionHandlers(GatewayRuntime runtime)
         view.MessagesFromClient,
         view.MessagesFromEndpoint,
         view.WaitingForClient,
-        view.WaitingForEndpoint);
+        view.WaitingForEndpoint,
+        view.Rehomes,
+        view.Rehomes > 0 ? view.RehomeAgeMs : null,
+        view.IsHeld,
+        view.Unknown);
 }

@@ -29,5 +29,7 @@ internal sealed class EndHandlers(RecentEnds recent)
         TelemetryNames.Of(end.End.Reason),
         TelemetryNames.Of(end.End.Side),
         end.End.CloseCode,
-        end.End.DurationMs);
+        end.End.DurationMs,
+        end.End.Rehomes,
+        end.End.Unknown);
 }

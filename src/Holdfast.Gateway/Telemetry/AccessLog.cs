@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 using Microsoft.Win32.SafeHandles;
 
@@ -81,6 +82,11 @@ internal sealed class AccessLog : IConnectionTelemetry, IDisposable
         if (_thread is null)
             return;
         Enqueue(new AccessRecord { TimeTicks = _time.GetUtcNow().UtcTicks, Backend = backend, Endpoint = endpoint, End = end });
+    }
+
+    /// <summary>Nothing: re-homes are a part of the line of the connection's end.</summary>
+    public void OnRehomed(in RehomeEnd end, BackendState backend)
+    {
     }
 
     /// <summary>Any thread; allocates nothing and does not wait. An upgraded handshake has its line when the connection ends.</summary>

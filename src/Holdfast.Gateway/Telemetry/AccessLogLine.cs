@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
+using Holdfast.Api.Configuration;
 
 namespace Holdfast.Gateway.Telemetry;
 
@@ -43,10 +44,19 @@ internal static class AccessLogLine
             json.WriteNumber("bytesFromEndpoint"u8, record.End.BytesFromEndpoint);
             json.WriteNumber("messagesFromClient"u8, record.End.MessagesFromClient);
             json.WriteNumber("messagesFromEndpoint"u8, record.End.MessagesFromEndpoint);
+            if (IsHeld(in record))
+            {
+                json.WriteNumber("rehomes"u8, record.End.Rehomes);
+                json.WriteNumber("unknown"u8, record.End.Unknown);
+            }
         }
 
         json.WriteEndObject();
     }
+
+    /// <summary>Of a backend that may no longer be held, too, when it was: a number that is not 0 is never left out.</summary>
+    private static bool IsHeld(in AccessRecord record) =>
+        record.End.Rehomes > 0 || record.End.Unknown > 0 || record.Backend?.Options.Hold.Protocol is not (null or HoldProtocol.None);
 
     private static void WritePath(Utf8JsonWriter json, ReadOnlySpan<byte> path)
     {

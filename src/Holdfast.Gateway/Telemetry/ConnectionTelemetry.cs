@@ -1,17 +1,22 @@
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 
 namespace Holdfast.Gateway.Telemetry;
 
 /// <summary>
-/// What the loops tell of handshakes and ends. Called on loop threads, once per handshake and once per connection's end, never per
-/// message: must not block, log or wait.
+/// What the loops tell of handshakes, re-homes and ends. Called on loop threads, once for each of these, never per message: must not block, log or
+/// wait.
 /// </summary>
 internal interface IConnectionTelemetry
 {
     /// <summary>A handshake ended, whatever way.</summary>
     void OnHandshakeEnded(in HandshakeRecord record);
+
+    /// <summary>A connection's re-home ended, whatever way.</summary>
+    /// <param name="backend">Of <see cref="RehomeEnd.BackendId"/>.</param>
+    void OnRehomed(in RehomeEnd end, BackendState backend);
 
     /// <summary>An established connection ended.</summary>
     void OnPairEnded(in PairEnd end, BackendState backend, EndpointState endpoint);

@@ -1,6 +1,7 @@
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 
 namespace Holdfast.Gateway.Telemetry;
@@ -20,6 +21,42 @@ internal sealed class EndpointDirectory(GatewayRuntime runtime)
 
     /// <summary>A connection was established; any thread. Waits only when the endpoint is seen for the first time.</summary>
     public void CountOpened(BackendState backend, EndpointState endpoint) => Interlocked.Increment(ref EntryOf(backend, endpoint).Opened);
+
+    /// <summary>A re-home ended; any thread. As <see cref="CountOpened"/>.</summary>
+    public void CountRehome(in RehomeEnd end, BackendState backend)
+    {
+        if (end.Outcome is RehomeOutcome.Completed or RehomeOutcome.CutShort)
+            Interlocked.Increment(ref EntryOf(backend, runtime.EndpointOf(end.FromEndpointId)).Rehomed);
+    }
+
+    /// <summary>A connection ended at its endpoint; any thread. As <see cref="CountOpened"/>.</summary>
+    public void CountEnd(BackendState backend, EndpointState endpoint, EndReason reason)
+    {
+        var entry = EntryOf(backend, endpoint);
+        Interlocked.Increment(ref reason == EndReason.Drained ? ref entry.Drained : ref entry.Ended);
+    }
+
+    /// <summary>How connections have left an endpoint; any thread.</summary>
+    public EndpointLeavers LeaversOf(int endpointId)
+    {
+        var entries = _byId;
+        return endpointId < entries.Length && entries[endpointId] is { } entry
+            ? new EndpointLeavers(Volatile.Read(ref entry.Rehomed), Volatile.Read(ref entry.Drained), Volatile.Read(ref entry.Ended))
+            : default;
+    }
+
+    /// <summary>Connections that another endpoint took over from one of the backend's, those that left included.</summary>
+    public long RehomedOf(BackendState backend)
+    {
+        long sum = 0;
+        foreach (var entry in _byId)
+        {
+            if (entry?.Backend == backend)
+                sum += Volatile.Read(ref entry.Rehomed);
+        }
+
+        return sum;
+    }
 
     /// <summary>Connections ever established to an endpoint.</summary>
     public long OpenedTotal(int endpointId)
@@ -163,8 +200,17 @@ internal sealed class EndpointDirectory(GatewayRuntime runtime)
         public readonly EndpointState Endpoint = endpoint;
         public EndpointSeries? Series;
         public long Opened;
+        public long Rehomed;
+        public long Drained;
+        public long Ended;
     }
 }
+
+/// <summary>Connections that have left one endpoint, since it is known.</summary>
+/// <param name="Rehomed">Another endpoint took over.</param>
+/// <param name="Drained">Closed by its drain.</param>
+/// <param name="Ended">For any other reason.</param>
+internal readonly record struct EndpointLeavers(long Rehomed, long Drained, long Ended);
 
 /// <summary>One address of a backend as metrics name it. Valid during a visit.</summary>
 internal sealed class EndpointSeries(BackendState backend, EndpointState endpoint)

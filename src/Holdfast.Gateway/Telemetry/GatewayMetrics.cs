@@ -5,6 +5,7 @@ using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 using Tag = System.Collections.Generic.KeyValuePair<string, object?>;
 
@@ -22,6 +23,9 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     /// <summary>In seconds. From the step of the loop's coarse clock to the default handshake time-out.</summary>
     private static readonly double[] HandshakeBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+    /// <summary>In seconds. From what a re-home between two idle processes takes to the default of the hold's patience.</summary>
+    private static readonly double[] RehomeBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
     private readonly GatewayRuntime _runtime;
     private readonly EndpointDirectory _endpoints;
     private readonly Counter<long> _ends;
@@ -29,6 +33,9 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     private readonly Counter<long> _checks;
     private readonly Counter<long> _lookups;
     private readonly Histogram<double> _handshakeSeconds;
+    private readonly Counter<long> _rehomes;
+    private readonly Counter<long> _rehomeUnknown;
+    private readonly Histogram<double> _rehomeSeconds;
 
     /// <param name="factory">Owns the meter and disposes it.</param>
     /// <param name="accessLogDropped">Any thread.</param>
@@ -46,6 +53,15 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
             "Time from the accept to the relayed 101, of handshakes that were upgraded.",
             tags: null,
             new InstrumentAdvice<double> { HistogramBucketBoundaries = HandshakeBuckets });
+
+        _rehomes = meter.CreateCounter<long>("holdfast_rehomes", "{rehome}", "Re-homes of held connections that ended, by cause and outcome.");
+        _rehomeSeconds = meter.CreateHistogram<double>(
+            "holdfast_rehome_seconds",
+            "s",
+            "Time that a held client's messages waited until another endpoint took over.",
+            tags: null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = RehomeBuckets });
+        _rehomeUnknown = meter.CreateCounter<long>("holdfast_rehome_unknown_messages", "{message}", "Client messages sent to an endpoint that was lost, of which nobody knows whether it read them.");
 
         _lookups = meter.CreateCounter<long>("holdfast_discovery_lookups", "{lookup}", "Look-ups of names that endpoints are found by, by outcome.");
 
@@ -79,6 +95,16 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         _handshakeSeconds.Record(record.DurationMs / 1000.0, backend);
         if (record is { Backend: not null, Endpoint: not null })
             _endpoints.CountOpened(record.Backend, record.Endpoint);
+    }
+
+    public void OnRehomed(in RehomeEnd end, BackendState backend)
+    {
+        var tag = new Tag("backend", backend.Name);
+        _rehomes.Add(1, tag, new Tag("cause", TelemetryNames.Of(end.Cause)), new Tag("outcome", TelemetryNames.Of(end.Outcome)));
+        // With the first re-home, also when it is 0: a rule for alerts then has a line to watch.
+        _rehomeUnknown.Add(end.Unknown, tag);
+        if (end.Outcome is RehomeOutcome.Completed or RehomeOutcome.CutShort)
+            _rehomeSeconds.Record(end.HeldMs / 1000.0, tag);
     }
 
     public void OnPairEnded(in PairEnd end, BackendState backend, EndpointState endpoint) => _ends.Add(

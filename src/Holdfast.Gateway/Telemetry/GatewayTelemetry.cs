@@ -3,6 +3,7 @@ using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 
 namespace Holdfast.Gateway.Telemetry;
@@ -39,11 +40,18 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
         AccessLog.OnHandshakeEnded(in record);
     }
 
+    public void OnRehomed(in RehomeEnd end, BackendState backend)
+    {
+        _metrics.OnRehomed(in end, backend);
+        Endpoints.CountRehome(in end, backend);
+    }
+
     public void OnPairEnded(in PairEnd end, BackendState backend, EndpointState endpoint)
     {
         _metrics.OnPairEnded(in end, backend, endpoint);
         AccessLog.OnPairEnded(in end, backend, endpoint);
         Ends.OnPairEnded(in end, backend, endpoint);
+        Endpoints.CountEnd(backend, endpoint, end.Reason);
     }
 
     /// <summary>An active check ended; any thread but a loop's.</summary>

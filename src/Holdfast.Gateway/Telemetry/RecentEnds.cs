@@ -1,4 +1,5 @@
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 
 namespace Holdfast.Gateway.Telemetry;
@@ -13,6 +14,10 @@ internal sealed class RecentEnds(TimeProvider time) : IConnectionTelemetry
     private long _total;
 
     public void OnHandshakeEnded(in HandshakeRecord record)
+    {
+    }
+
+    public void OnRehomed(in RehomeEnd end, BackendState backend)
     {
     }
 

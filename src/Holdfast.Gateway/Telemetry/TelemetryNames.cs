@@ -7,6 +7,7 @@ using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 
 namespace Holdfast.Gateway.Telemetry;
@@ -28,6 +29,8 @@ internal static class TelemetryNames
     private static readonly string[] GatewayPhases = All<GatewayPhase>();
     private static readonly string[] LookupOutcomes = All<LookupOutcome>();
     private static readonly string[] DrainCauses = All<DrainCause>();
+    private static readonly string[] RehomeCauses = All<RehomeCause>();
+    private static readonly string[] RehomeOutcomes = All<RehomeOutcome>();
 
     public static string Of(EndReason value) => At(EndReasons, (int)value);
 
@@ -50,6 +53,10 @@ internal static class TelemetryNames
     public static string Of(LookupOutcome value) => At(LookupOutcomes, (int)value);
 
     public static string Of(DrainCause value) => At(DrainCauses, (int)value);
+
+    public static string Of(RehomeCause value) => At(RehomeCauses, (int)value);
+
+    public static string Of(RehomeOutcome value) => At(RehomeOutcomes, (int)value);
 
     private static string At(string[] names, int value) => (uint)value < (uint)names.Length ? names[value] : "unknown";
 

@@ -59,6 +59,15 @@ public enum EndReason : byte
 
     /// <summary>Its endpoint was drained; the client was told the configured code.</summary>
     Drained = 17,
+
+    /// <summary>On a held route the endpoint was lost in the middle of a message: the client was told 1012, or reset when part of a frame had reached it.</summary>
+    TornMessage = 18,
+
+    /// <summary>Every endpoint that was asked refused to take the connection over; the client was told 1012.</summary>
+    RehomeRefused = 19,
+
+    /// <summary>No endpoint took the connection over within the hold's patience; the client was told 1012.</summary>
+    HoldExpired = 20,
 }
 
 /// <summary>Who ended it first.</summary>

@@ -54,6 +54,9 @@ public struct PairView
     public int Rehomes;
     public long RehomeAgeMs;
 
+    /// <summary>Client messages of which nobody knows whether an endpoint read them.</summary>
+    public long Unknown;
+
     /// <summary>No endpoint serves it at the moment, or its messages wait for another.</summary>
     public bool IsHeld;
     public PathBytes Path;

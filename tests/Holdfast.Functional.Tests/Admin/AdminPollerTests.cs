@@ -87,6 +87,25 @@ public sealed class AdminPollerTests
         async Task<ConnectRate> PollAsync() => (await poller.PollAsync(CancellationToken.None)).Connects;
     }
 
+    [Fact]
+    public async Task Rehomes_are_counted_over_all_backends_and_on_when_the_gateway_begins_anew()
+    {
+        var time = new ManualTime();
+        var (app, other) = (100L, 5L);
+        var poller = Poller(() => $$"""{"backends":[{"name":"app","rehomedTotal":{{app}},"endpoints":[]},{"name":"other","rehomedTotal":{{other}},"endpoints":[]}]}""", () => Ends, time);
+        Assert.Equal(new RehomeRate(0, 105), await PollAsync());
+
+        time.Advance(TimeSpan.FromSeconds(2));
+        (app, other) = (140, 15);
+        Assert.Equal(new RehomeRate(25, 155), await PollAsync());
+
+        time.Advance(TimeSpan.FromSeconds(2));
+        (app, other) = (4, 0);
+        Assert.Equal(new RehomeRate(2, 159), await PollAsync());
+
+        async Task<RehomeRate> PollAsync() => (await poller.PollAsync(CancellationToken.None)).Rehomes;
+    }
+
     [Theory]
     [InlineData("not json")]
     [InlineData(null)]

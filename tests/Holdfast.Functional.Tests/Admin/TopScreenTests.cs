@@ -28,6 +28,25 @@ public sealed class TopScreenTests
     }
 
     [Fact]
+    public void Rehomes_are_told_once_there_were_any()
+    {
+        var view = View(Backend("chat", Endpoint("10.0.0.1:80", 3)));
+        Assert.DoesNotContain("re-homed", Draw(view, height: 40), StringComparison.Ordinal);
+        view = view with { Rehomes = new RehomeRate(40.25, 1234) };
+        Assert.Equal("10:00:00 3 connections, 12.5 new/s, 1234 re-homed, 40.3/s", TopLines.Of(view, At).First());
+        Assert.Contains("   re-homed 1,234, per second 40.3", Draw(view, height: 40), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Status_tells_the_rehomes_of_all_backends()
+    {
+        var health = new HealthAnswer("running", "0.1", null, 7, 900, null, null, null, null);
+        BackendAnswer[] backends = [Backend("chat") with { RehomedTotal = 1200 }, Backend("prices") with { RehomedTotal = 34 }];
+        Assert.Equal("re-homes       1,234", StatusText.Of(health, backends, new Uri("http://admin/"), At).ElementAt(2));
+        Assert.DoesNotContain(StatusText.Of(health, [Backend("chat")], new Uri("http://admin/"), At), l => l.Contains("re-homes", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void A_gateway_that_does_not_answer_is_told_in_place_of_numbers()
     {
         var view = AdminView.None with { Fault = "[red]gone\u001b[2J" };
@@ -60,7 +79,7 @@ public sealed class TopScreenTests
 
     private static AdminView View(params BackendAnswer[] backends) => new(
         null, backends, [new EndAnswer("a", At, "10.0.0.1:80", "10.9.9.9:1", "downstream_eof", "downstream", 0, 1500)],
-        new Dictionary<EndpointKey, EndpointRates> { [new EndpointKey("chat", "10.0.0.1:80")] = new(2, 3, 4) }, new ConnectRate(12.5, [0, 1, 2]));
+        new Dictionary<EndpointKey, EndpointRates> { [new EndpointKey("chat", "10.0.0.1:80")] = new(2, 3, 4) }, new ConnectRate(12.5, [0, 1, 2]), default);
 
     private static BackendAnswer Backend(string name, params EndpointAnswer[] endpoints) => new(name, endpoints);
 

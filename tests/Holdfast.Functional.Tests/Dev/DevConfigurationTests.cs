@@ -1,4 +1,5 @@
 using Holdfast.Api.Configuration;
+using Holdfast.Cli;
 using Holdfast.Cli.Dev;
 
 namespace Holdfast.Functional.Tests.Dev;
@@ -25,6 +26,33 @@ public sealed class DevConfigurationTests : IDisposable
         Assert.Equal(TimeSpan.FromSeconds(5), backend.Drain.Duration);
         Assert.Equal((TimeSpan.Zero, TimeSpan.Zero), (read.Shutdown.Delay, read.Shutdown.Duration));
     }
+
+    [Theory]
+    [InlineData(null, HoldProtocol.None, HoldMode.BreakFirst)]
+    [InlineData("--hold none", HoldProtocol.None, HoldMode.BreakFirst)]
+    [InlineData("--hold opaque", HoldProtocol.Opaque, HoldMode.BreakFirst)]
+    [InlineData("--hold opaque --mode breakFirst", HoldProtocol.Opaque, HoldMode.BreakFirst)]
+    [InlineData("--mode makeFirst --hold graphql-transport-ws", HoldProtocol.GraphqlTransportWs, HoldMode.MakeFirst)]
+    public void A_hold_that_was_asked_for_is_the_replicas_backends(string? arguments, HoldProtocol protocol, HoldMode mode)
+    {
+        var parsed = Program.Root().Parse("dev " + arguments);
+        Assert.Empty(parsed.Errors);
+        var (hold, how) = (parsed.GetValue<string?>("--hold"), parsed.GetValue<string?>("--mode"));
+        var configuration = DevConfiguration.Read(Options() with { Hold = hold is null ? null : new DevHold(hold, how ?? DevHold.BreakFirst) });
+        var read = Assert.Single(Read(configuration.Text(["127.0.0.1:5001"])).Backends).Hold;
+        Assert.Equal((protocol, mode), (read.Protocol, read.Mode));
+    }
+
+    [Theory]
+    [InlineData("--hold json", "--hold 'json': json needs rules that tell its messages apart; write them into a file's `hold: {protocol: json, json: {set: …}}` and use --config FILE")]
+    [InlineData("--hold mqtt", "--hold 'mqtt' is not supported by this version; write for example opaque")]
+    [InlineData("--hold graphql", "--hold 'graphql': opaque, graphql-transport-ws or none is needed")]
+    [InlineData("--hold opaque --mode both", "--mode 'both': breakFirst or makeFirst is needed")]
+    [InlineData("--hold opaque --mode makeFirst", "--mode 'makeFirst': with --hold opaque there is nothing to overlap; write breakFirst")]
+    [InlineData("--mode breakFirst", "--mode 'breakFirst': without --hold there is nothing to replace endpoints for; write for example --hold opaque")]
+    [InlineData("--hold opaque --config gateway.yaml", "--hold 'opaque': --config says itself how its backends are held; write `hold: {protocol: opaque}` into the backend there")]
+    public void A_bad_hold_is_one_error_of_usage(string arguments, string error) =>
+        Assert.Equal(error, Assert.Single(Program.Root().Parse("dev " + arguments).Errors).Message);
 
     [Fact]
     public void A_replica_lives_until_its_drain_is_over_and_a_late_gateway_is_not_waited_for()

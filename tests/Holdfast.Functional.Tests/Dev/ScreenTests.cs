@@ -202,6 +202,15 @@ public sealed class ScreenTests
             output.Lines.All);
     }
 
+    [Fact]
+    public async Task Rehomes_are_told_once_there_were_any()
+    {
+        Assert.DoesNotContain("re-homed", await DrawAsync(_ => { }), StringComparison.Ordinal);
+        const string Backends = """{"backends":[{"name":"app","rehomedTotal":1234,"endpoints":[{"address":"127.0.0.1:5001","connections":3}]}]}""";
+        Assert.EndsWith("   re-homed 1,234", Line(await DrawAsync(_ => { }, backends: Backends), "new per second").TrimEnd(), StringComparison.Ordinal);
+        Assert.EndsWith(", 0 to clients, 1234 re-homed, 0 restarts", PlainScreen.Summary(await ModelAsync(Ends, Backends)), StringComparison.Ordinal);
+    }
+
     private sealed class LineWriter : TextWriter
     {
         public Lines Lines { get; } = new();

@@ -2,10 +2,12 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Admin;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 using Holdfast.Tests.Telemetry;
 using Xunit;
@@ -130,16 +132,17 @@ public sealed class AdminApiTests : IAsyncLifetime
         endpoint.BeginHandshake();
         _admin.Gateway.Chat.Ejections.Failed(endpoint, trial: 0, nowMs: 0, isHandshake: true);
         _admin.Gateway.Telemetry.OnHandshakeEnded(_admin.Gateway.Handshake(HandshakeOutcome.Upgraded, endpoint));
+        _admin.Gateway.Telemetry.OnRehomed(_admin.Gateway.Rehome(RehomeCause.Planned, RehomeOutcome.Completed, endpoint), _admin.Gateway.Chat);
         Runtime.Loops[1].Core.TrafficOf(endpoint.Id).BytesToClient = 77;
 
         var (_, json) = await _admin.GetAsync("/v1/backends");
 
         Assert.Equal(
             """
-            {"name":"chat","policy":"leastConnections","endpoints":[{"address":"127.0.0.1:9001","phase":"ready","health":"healthy","connections":1,
-            "inFlightHandshakes":1,"openedTotal":1,"messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":77,"failuresInARow":1,
+            {"name":"chat","policy":"leastConnections","rehomedTotal":1,"endpoints":[{"address":"127.0.0.1:9001","phase":"ready","health":"healthy","connections":1,
+            "inFlightHandshakes":1,"openedTotal":1,"rehomedTotal":1,"messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":77,"failuresInARow":1,
             "unhealthyReason":null,"ejectedForMs":0,"checkFailure":null,"drain":null},
-            {"address":"127.0.0.1:9002","phase":"ready","health":"healthy","connections":0,"inFlightHandshakes":0,"openedTotal":0,
+            {"address":"127.0.0.1:9002","phase":"ready","health":"healthy","connections":0,"inFlightHandshakes":0,"openedTotal":0,"rehomedTotal":0,
             "messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":0,"failuresInARow":0,"unhealthyReason":null,"ejectedForMs":0,"checkFailure":null,"drain":null}]}
             """.ReplaceLineEndings(""),
             json.GetProperty("backends")[0].GetRawText());
@@ -190,6 +193,28 @@ public sealed class AdminApiTests : IAsyncLifetime
         Assert.Equal(4, json.GetProperty("bytesFromEndpoint").GetInt64());
     }
 
+    [Theory]
+    [InlineData(0, 0, false, 0)]
+    [InlineData(2, 0, true, 5)]
+    [InlineData(1, 30, false, 0)]
+    public void A_connections_rehomes_are_shown(int rehomes, long ageMs, bool held, long unknown)
+    {
+        var chat = _admin.Gateway.Chat;
+        var view = new ConnectionHandlers(Runtime).ViewOf(new PairView
+        {
+            BackendId = chat.Id,
+            EndpointId = chat.Endpoints[0].Id,
+            Rehomes = rehomes,
+            RehomeAgeMs = ageMs,
+            IsHeld = held,
+            Unknown = unknown,
+        });
+        var json = JsonSerializer.SerializeToElement(view, AdminJson.Default.ConnectionView);
+        Assert.Equal((rehomes, held, unknown), (json.GetProperty("rehomes").GetInt32(), json.GetProperty("held").GetBoolean(), json.GetProperty("unknown").GetInt64()));
+        Assert.Equal(rehomes > 0, json.TryGetProperty("rehomeAgeMs", out var age));
+        Assert.Equal(ageMs, rehomes > 0 ? age.GetInt64() : 0);
+    }
+
     [Fact]
     public async Task A_deleted_connection_tells_both_sides_1001()
     {
@@ -221,12 +246,13 @@ public sealed class AdminApiTests : IAsyncLifetime
     {
         var endpoint = _admin.Gateway.Chat.Endpoints[0];
         for (ulong i = 1; i <= 3; i++)
-            _admin.Gateway.Telemetry.OnPairEnded(_admin.Gateway.End(EndReason.DownstreamClose, EndSide.Downstream, endpoint, i), _admin.Gateway.Chat, endpoint);
+            _admin.Gateway.Telemetry.OnPairEnded(_admin.Gateway.End(EndReason.DownstreamClose, EndSide.Downstream, endpoint, i) with { Rehomes = (int)i, Unknown = 7 }, _admin.Gateway.Chat, endpoint);
 
         var ends = (await _admin.GetAsync("/v1/ends?limit=2")).Json.GetProperty("ends").EnumerateArray().ToList();
 
         Assert.Equal([3.ToString("x32"), 2.ToString("x32")], ends.Select(e => e.GetProperty("id").GetString()));
         Assert.Equal(("downstream_close", "downstream", 1000), (ends[0].GetProperty("reason").GetString(), ends[0].GetProperty("side").GetString(), ends[0].GetProperty("closeCode").GetInt32()));
+        Assert.Equal((3, 7), (ends[0].GetProperty("rehomes").GetInt32(), ends[0].GetProperty("unknown").GetInt32()));
         Assert.Equal(12_345, ends[0].GetProperty("durationMs").GetInt64());
         Assert.Matches("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}[.][0-9]{3}Z$", ends[0].GetProperty("time").GetString());
     }

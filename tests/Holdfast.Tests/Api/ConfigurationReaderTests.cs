@@ -60,6 +60,112 @@ public class ConfigurationReaderTests
     }
 
     [Fact]
+    public void Every_key_of_a_hold_reaches_its_record()
+    {
+        var configuration = Read("""
+            listeners: [{name: web, address: 0.0.0.0:80}]
+            backends:
+              usual: {endpoints: [h:1]}
+              feed:
+                endpoints: [h:2]
+                hold:
+                  protocol: json
+                  mode: makeFirst
+                  overlap: 2s
+                  quiet: 1s
+                  quietMax: 1m
+                  fence: 50ms
+                  buffer: 4KiB
+                  patience: 1h
+                  ratePerSecond: 7
+                  onServerError: rehome
+                  json:
+                    set:
+                      - {match: {op: subscribe, data.v: 1, deep: true}, key: [data.channel, user], resume: since}
+                      - {match: {op: ""}}
+                    unset: [{match: {op: unsubscribe}, key: data.channel}]
+                    replies: [{match: {type: ack}}]
+                    sequence: {path: meta.seq, key: channel}
+              short:
+                endpoints: [h:3]
+                hold: {protocol: json, json: {set: [{match: {a: b}}], sequence: seq}}
+              graphql: {endpoints: [h:4], hold: {protocol: graphql-transport-ws}}
+              opaque: {endpoints: [h:5], hold: {protocol: opaque}}
+            bufferTotal: 3GiB
+            """);
+
+        Assert.Equal(3L << 30, configuration.BufferTotal);
+        Assert.Equal(64L << 20, Read("listeners: [{name: web, address: 0.0.0.0:80}]").BufferTotal);
+        Assert.Equal(
+            [HoldProtocol.None, HoldProtocol.Json, HoldProtocol.Json, HoldProtocol.GraphqlTransportWs, HoldProtocol.Opaque],
+            configuration.Backends.Select(b => b.Hold.Protocol));
+        Assert.Equal(new HoldOptions(), configuration.Backends[0].Hold);
+
+        var hold = configuration.Backends[1].Hold;
+        Assert.Equal(
+            new HoldOptions
+            {
+                Protocol = HoldProtocol.Json,
+                Mode = HoldMode.MakeFirst,
+                Overlap = TimeSpan.FromSeconds(2),
+                Quiet = TimeSpan.FromSeconds(1),
+                QuietMax = TimeSpan.FromMinutes(1),
+                Fence = TimeSpan.FromMilliseconds(50),
+                Buffer = 4096,
+                Patience = TimeSpan.FromHours(1),
+                RatePerSecond = 7,
+                OnServerError = ServerErrorAction.Rehome,
+                Json = hold.Json,
+            },
+            hold);
+        var json = hold.Json!;
+        Assert.Equal(new Dictionary<string, string> { ["op"] = "subscribe", ["data.v"] = "1", ["deep"] = "true" }, json.Set[0].Match);
+        Assert.Equal(["data.channel", "user"], json.Set[0].Key);
+        Assert.Equal(["since", null], json.Set.Select(r => r.Resume));
+        Assert.Equal("", json.Set[1].Match["op"]);
+        Assert.Empty(json.Set[1].Key);
+        Assert.Equal(["data.channel"], Assert.Single(json.Unset).Key);
+        Assert.Equal("ack", Assert.Single(json.Replies).Match["type"]);
+        Assert.Equal("meta.seq", json.Sequence!.Path);
+        Assert.Equal(["channel"], json.Sequence.Key);
+
+        var shortly = configuration.Backends[2].Hold.Json!;
+        Assert.Equal("seq", shortly.Sequence!.Path);
+        Assert.Empty(shortly.Sequence.Key);
+    }
+
+    [Fact]
+    public void Faults_inside_a_hold_have_their_places_and_are_told_once()
+    {
+        var result = ConfigurationReader.Read("""
+            listeners: [{name: web, address: 0.0.0.0:80}]
+            backends:
+              feed:
+                endpoints: [h:2]
+                hold:
+                  protocol: jsno
+                  json:
+                    set:
+                      - match: {op: ~, data..x: 1}
+                        key: [channel, "a."]
+                      - 5
+                      - {match: [], key: {}}
+                    sequence:
+                      path: ".seq"
+                      key: ""
+            """, "gw.yaml");
+        Assert.Equal(
+            [
+                "gw.yaml:6:17: backends.feed.hold.protocol: 'jsno' is not a protocol to hold; write json",
+                "gw.yaml:9:25: backends.feed.hold.json.set[0].match.op: has no value; give one or remove the key",
+                "gw.yaml:11:13: backends.feed.hold.json.set[1]: must be a mapping, not the value '5'; write for example {match: {op: subscribe}, key: [channel]}",
+                "gw.yaml:12:21: backends.feed.hold.json.set[2].match: must be a mapping, not a list; write for example {op: subscribe}",
+                "gw.yaml:12:30: backends.feed.hold.json.set[2].key: must be a list, not a mapping; write for example [channel]",
+            ],
+            result.Faults.Select(f => f.ToString()));
+    }
+
+    [Fact]
     public void An_alias_can_stand_for_a_whole_value()
     {
         var configuration = Read("""
@@ -88,7 +194,7 @@ public class ConfigurationReaderTests
               chat:
                 endpoints: [a:1, a:1]
                 keepAlive: {pingInterval: 1.5s}
-                hold: {protocol: opaque}
+                auth: {url: http://auth/verify}
             """, "gw.yaml");
 
         Assert.Null(result.Configuration);
@@ -102,7 +208,7 @@ public class ConfigurationReaderTests
                 "gw.yaml:9:14: routes[0].backend: there is no backend 'chta'; did you mean 'chat'?",
                 "gw.yaml:12:22: backends.chat.endpoints[1]: a:1 is already backends.chat.endpoints[0]; remove one",
                 "gw.yaml:13:31: backends.chat.keepAlive.pingInterval: '1.5s' is not a duration up to 480h; write a whole number with ms, s, m or h, for example 30s",
-                "gw.yaml:14:5: backends.chat.hold: `hold` is not supported by this version",
+                "gw.yaml:14:5: backends.chat.auth: `auth` is not supported by this version",
             ],
             result.Faults.Select(f => f.ToString()));
     }

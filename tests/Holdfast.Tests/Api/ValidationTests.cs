@@ -115,7 +115,7 @@ public class ValidationTests
     [InlineData("b: {endpoints: [a:1], spill: 2GiB}", "backends.b.spill", "at most 1GiB")]
     [InlineData("b: {endpoints: [a:1], spill: 1MB}", "backends.b.spill", "64KiB")]
     [InlineData("b: {endpoints: [a:1], <<: {}}", "backends.b.<<", "merge keys")]
-    [InlineData("b: {endpoints: [a:1], hold: {protocol: json}}", "backends.b.hold", "`hold` is not supported by this version")]
+    [InlineData("b: {endpoints: [a:1], auth: {}}", "backends.b.auth", "`auth` is not supported by this version")]
     [InlineData("b: {endpoints: [a:1], dns: {name: x, port: 1}}", "backends.b.dns", "either endpoints or dns")]
     [InlineData("b: {dns: {name: x}}", "backends.b.dns.port", "is required")]
     [InlineData("b: {dns: {name: 'a b', port: 1}}", "backends.b.dns.name", "for example chat.default.svc")]
@@ -142,7 +142,88 @@ public class ValidationTests
         Expect($"listeners: [{GoodListener}]\nbackends: {{chat: {GoodBackend}, {backend}}}", key, message);
 
     [Theory]
-    [InlineData("bufferTotal: 64MiB", "bufferTotal", "`bufferTotal` is not supported by this version")]
+    [InlineData("{protocol: socket.io}", "protocol", "`socket.io` is not supported by this version; write for example opaque")]
+    [InlineData("{protocol: signalr}", "protocol", "`signalr` is not supported by this version")]
+    [InlineData("{protocol: mqtt}", "protocol", "`mqtt` is not supported by this version")]
+    [InlineData("{protocol: graphql}", "protocol", "'graphql' is not a protocol to hold; write graphql-transport-ws")]
+    [InlineData("{protocol: Opaque}", "protocol", "write opaque")]
+    [InlineData("{protocol: websocket}", "protocol", "none, opaque, graphql-transport-ws, json")]
+    [InlineData("{protocol: [opaque]}", "protocol", "must be a single value")]
+    [InlineData("opaque", "", "write for example {protocol: opaque}")]
+    [InlineData("{mode: makefirst}", "mode", "'makefirst' is neither breakFirst nor makeFirst; write makeFirst")]
+    [InlineData("{mode: both}", "mode", "write breakFirst")]
+    [InlineData("{protocol: opaque, mode: makeFirst}", "mode", "nothing to overlap")]
+    [InlineData("{overlap: 61s}", "overlap", "61s is not from 0s to 1m; write for example 1s")]
+    [InlineData("{quiet: 2m, quietMax: 5m}", "quiet", "2m is not from 0s to 1m")]
+    [InlineData("{quiet: 2s, quietMax: 1999ms}", "quietMax", "shorter than quiet, 2s, so that no endpoint would ever be quiet; write for example 10s")]
+    [InlineData("{quiet: 6s}", "quietMax", "5s is shorter than quiet, 6s")]
+    [InlineData("{quietMax: 6m}", "quietMax", "6m is not from 0s to 5m")]
+    [InlineData("{fence: 49ms}", "fence", "49ms is not from 50ms to 1m")]
+    [InlineData("{fence: 0s}", "fence", "write for example 1s")]
+    [InlineData("{buffer: 4095}", "buffer", "4095 bytes are not from 4KiB to 64MiB")]
+    [InlineData("{buffer: 65MiB}", "buffer", "write for example 256KiB")]
+    [InlineData("{patience: 999ms}", "patience", "999ms is not from 1s to 1h")]
+    [InlineData("{patience: 2h}", "patience", "write for example 30s")]
+    [InlineData("{ratePerSecond: 0}", "ratePerSecond", "0 is not from 1 to 100000")]
+    [InlineData("{ratePerSecond: 100001}", "ratePerSecond", "write for example 1000")]
+    [InlineData("{onServerError: close}", "onServerError", "'close' is neither relay nor rehome")]
+    [InlineData("{patiense: 1s}", "patiense", "did you mean `patience`?")]
+    [InlineData("{protocol: json}", "json", "is required with protocol json")]
+    [InlineData("{protocol: opaque, json: {set: [{match: {a: b}}]}}", "json", "write `protocol: json` beside it")]
+    [InlineData("{json: {set: [{match: {a: b}}]}}", "json", "which is not chosen")]
+    public void Holds(string hold, string key, string message) =>
+        Expect($"listeners: [{GoodListener}]\nbackends: {{b: {{endpoints: [a:1], hold: {hold}}}}}", key.Length == 0 ? "backends.b.hold" : "backends.b.hold." + key, message);
+
+    [Theory]
+    [InlineData("{}", "set", "is required; write for example `set: [{match:")]
+    [InlineData("{set: []}", "set", "at least one rule")]
+    [InlineData("{set: {}}", "set", "must be a list")]
+    [InlineData("{set: [{}]}", "set[0].match", "is required")]
+    [InlineData("{set: [{match: {}}]}", "set[0].match", "would match every message")]
+    [InlineData("{set: [{match: {a: [b]}}]}", "set[0].match.a", "must be a single value, not a list")]
+    [InlineData("{set: [{match: {a: {b: c}}}]}", "set[0].match.a", "must be a single value, not a mapping")]
+    [InlineData("{set: [{match: {a: b, a: c}}]}", "set[0].match.a", "is given twice; first in line 2")]
+    [InlineData("{set: [{match: {'': b}}]}", "set[0].match", "an empty path names no member; write for example op")]
+    [InlineData("{set: [{match: {a..b: c}}]}", "set[0].match", "'a..b' has an empty member name")]
+    [InlineData("{set: [{match: {a: b}, key: .a}]}", "set[0].key[0]", "'.a' has an empty member name; write member names joined by single dots")]
+    [InlineData("{set: [{match: {a: b}, key: [c, d, c]}]}", "set[0].key[2]", "'c' is listed twice")]
+    [InlineData("{set: [{match: {a: b}, key: {c: d}}]}", "set[0].key", "must be a list, not a mapping")]
+    [InlineData("{set: [{match: {a: b}}, {match: {c: d}}, {match: {a: b}, key: c}]}", "set[2]", "same match as backends.b.hold.json.set[0]")]
+    [InlineData("{set: [{match: {a: b, c: d}}], unset: [{match: {c: d, a: b}}]}", "unset[0]", "a message cannot make state and end it")]
+    [InlineData("{set: [{match: {a: b}, resume: since}]}", "set[0].resume", "there is no sequence to resume from; write for example `sequence: seq`")]
+    [InlineData("{set: [{match: {a: b}, resume: data.since}], sequence: seq}", "set[0].resume", "'data.since' is a path")]
+    [InlineData("{set: [{match: {a.x: b}, resume: a}], sequence: seq}", "set[0].resume", "what the rule knows its messages by")]
+    [InlineData("{set: [{match: {a: b}, resume: ''}], sequence: seq}", "set[0].resume", "must not be empty")]
+    [InlineData("{set: [{match: {a: b}}], unset: [{match: {c: d}, resume: since}], sequence: seq}", "unset[0].resume", "unknown key; known here: match, key")]
+    [InlineData("{set: [{match: {a: b}}], replies: [{match: {a: ~}}]}", "replies[0].match.a", "has no value")]
+    [InlineData("{set: [{match: {a: b}}], sequence: a.}", "sequence", "'a.' has an empty member name")]
+    [InlineData("{set: [{match: {a: b}}], sequence: ''}", "sequence", "an empty path names no member; write for example seq")]
+    [InlineData("{set: [{match: {a: b}}], sequence: [seq]}", "sequence", "must be a mapping, not a list")]
+    [InlineData("{set: [{match: {a: b}}], sequence: }", "sequence", "must be a mapping, not nothing")]
+    [InlineData("{set: [{match: {a: b}}], sequence: {key: c}}", "sequence.path", "is required")]
+    [InlineData("{set: [{match: {a: b}}], sequence: {path: c, key: ['']}}", "sequence.key[0]", "an empty path")]
+    public void Rules_of_a_json_hold(string json, string key, string message) =>
+        Expect($"listeners: [{GoodListener}]\nbackends: {{b: {{endpoints: [a:1], hold: {{protocol: json, json: {json}}}}}}}", "backends.b.hold.json." + key, message);
+
+    [Fact]
+    public void Rules_of_a_json_hold_are_bounded()
+    {
+        var rules = string.Join(", ", Enumerable.Range(0, 65).Select(i => $"{{match: {{a: b{i}}}}}"));
+        var paths = string.Join(", ", Enumerable.Range(0, 17).Select(i => "p" + i));
+        var conditions = string.Join(", ", Enumerable.Range(0, 17).Select(i => $"p{i}: 1"));
+        var text = new string('x', 257);
+        Rules_of_a_json_hold($"{{set: [{rules}]}}", "set", "65 rules are more than the most, 64");
+        Rules_of_a_json_hold($"{{set: [{{match: {{a: b}}, key: [{paths}]}}]}}", "set[0].key", "17 paths are more than the most, 16");
+        Rules_of_a_json_hold($"{{set: [{{match: {{{conditions}}}}}]}}", "set[0].match", "17 conditions are more than the most, 16");
+        Rules_of_a_json_hold($"{{set: [{{match: {{{text}: b}}}}]}}", "set[0].match", "has 257 characters; at most 256");
+        Rules_of_a_json_hold($"{{set: [{{match: {{a: {text}}}}}]}}", "set[0].match", "has 257 characters; at most 256");
+        Rules_of_a_json_hold($"{{set: [{{match: {{a: b}}, resume: {text}}}], sequence: seq}}", "set[0].resume", "257 characters are more than the most, 256");
+    }
+
+    [Theory]
+    [InlineData("bufferTotal: 64MB", "bufferTotal", "for example 64MiB")]
+    [InlineData("bufferTotal: 1023KiB", "bufferTotal", "1047552 bytes are not from 1MiB to 64GiB")]
+    [InlineData("bufferTotal: 65GiB", "bufferTotal", "not from 1MiB to 64GiB; write for example 64MiB")]
     [InlineData("cluster: {}", "cluster", "`cluster` is not supported by this version")]
     [InlineData("shutdown: {delay: soon}", "shutdown.delay", "'soon' is not a duration")]
     [InlineData("shutdown: 5s", "shutdown", "must be a mapping, not the value '5s'")]

@@ -64,6 +64,15 @@ public partial class ConfigurationReferenceTests
         // A backend has either; and times of checks need a check.
         if (path.Contains(".dns.", StringComparison.Ordinal))
             given["backends"]!["chat"] = JsonNode.Parse("""{"dns": {"name": "chat.default.svc", "port": "8080"}}""");
+        if (path.Contains(".hold.json.", StringComparison.Ordinal))
+        {
+            const string Rules = """{"set": [{"match": {"a": "b"}}], "unset": [{"match": {"c": "d"}}], "replies": [{"match": {"e": "f"}}], "sequence": {"path": "s"}}""";
+            given["backends"]!["chat"]!["hold"] = JsonNode.Parse($$"""{"protocol": "json", "json": {{Rules}}}""");
+            // An empty list would remove the rules of the usual one.
+            if (path is "backends.*.hold.json.unset" or "backends.*.hold.json.replies")
+                given["backends"]!["chat"]!["hold"]!["json"]!.AsObject().Remove(path.Split('.')[^1]);
+        }
+
         var written = given.DeepClone();
         Set(written, path, value);
         Assert.NotEqual(given.ToJsonString(), written.ToJsonString());

@@ -2,6 +2,7 @@ using System.IO.Pipes;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.Interop;
@@ -29,6 +30,23 @@ public sealed class AccessLogTests : IDisposable
             "handshakeMs":3,"durationMs":12345,"bytesFromClient":10,"bytesFromEndpoint":20,"messagesFromClient":1,"messagesFromEndpoint":2}
             """.ReplaceLineEndings(""),
             line);
+    }
+
+    [Theory]
+    [InlineData(HoldProtocol.None, 0, 0, false)]
+    [InlineData(HoldProtocol.Opaque, 0, 0, true)]
+    [InlineData(HoldProtocol.None, 2, 0, true)]
+    [InlineData(HoldProtocol.None, 0, 3, true)]
+    public void Rehomes_are_told_of_held_connections(HoldProtocol protocol, int rehomes, long unknown, bool told)
+    {
+        var chat = _fixture.Chat;
+        chat.Apply(chat.Options with { Hold = new HoldOptions { Protocol = protocol } }, chat.Endpoints.ToArray(), []);
+        var end = End() with { Rehomes = rehomes, Unknown = unknown };
+        var line = JsonDocument.Parse(Assert.Single(Lines(log => log.OnPairEnded(in end, chat, chat.Endpoints[0])))).RootElement;
+
+        Assert.Equal((told, told), (line.TryGetProperty("rehomes", out var of), line.TryGetProperty("unknown", out var messages)));
+        if (told)
+            Assert.Equal((rehomes, unknown), (of.GetInt32(), messages.GetInt64()));
     }
 
     [Fact]

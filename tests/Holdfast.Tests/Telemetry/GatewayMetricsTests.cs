@@ -1,6 +1,7 @@
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 using Xunit;
 
@@ -106,6 +107,32 @@ public sealed class GatewayMetricsTests : IDisposable
     }
 
     [Fact]
+    public void Rehomes_count_by_cause_and_outcome_and_only_those_that_were_taken_over_are_timed()
+    {
+        var endpoint = _fixture.Chat.Endpoints[0];
+        Tell(RehomeCause.Planned, RehomeOutcome.Completed, heldMs: 30, unknown: 0);
+        Assert.Equal(0, Assert.Single(Samples("holdfast_rehome_unknown_messages")).Value);
+        Tell(RehomeCause.Planned, RehomeOutcome.CutShort, heldMs: 70, unknown: 0);
+        Tell(RehomeCause.Crash, RehomeOutcome.Completed, heldMs: 1, unknown: 3);
+        Tell(RehomeCause.CloseFirst, RehomeOutcome.TimedOut, heldMs: 30_000, unknown: 2);
+
+        Assert.Equal(
+            [("close_first", "timed_out", 1d), ("crash", "completed", 1), ("planned", "completed", 1), ("planned", "cut_short", 1)],
+            Samples("holdfast_rehomes").Select(s => (s["cause"], s["outcome"], s.Value)));
+        Assert.Equal(("chat", 5d), Samples("holdfast_rehome_unknown_messages").Select(s => (s["backend"], s.Value)).Single());
+        var seconds = Samples("holdfast_rehome_seconds");
+        Assert.Equal(0.101, seconds.Single(s => s.Name.EndsWith("_sum", StringComparison.Ordinal)).Value, 9);
+        var buckets = seconds.Where(s => s.Name.EndsWith("_bucket", StringComparison.Ordinal)).ToList();
+        Assert.Equal(("0.001", 1d, "+Inf", 3d), (buckets[0]["le"], buckets[0].Value, buckets[^1]["le"], buckets[^1].Value));
+        Assert.Equal("30.0", buckets[^2]["le"]);
+        Assert.Equal(3, _fixture.Telemetry.Endpoints.LeaversOf(endpoint.Id).Rehomed);
+        Assert.Equal(3, _fixture.Telemetry.Endpoints.RehomedOf(_fixture.Chat));
+
+        void Tell(RehomeCause cause, RehomeOutcome outcome, long heldMs, long unknown) =>
+            _fixture.Telemetry.OnRehomed(_fixture.Rehome(cause, outcome, endpoint, heldMs: heldMs, unknown: unknown), _fixture.Chat);
+    }
+
+    [Fact]
     public void Messages_and_bytes_are_the_sums_over_all_loops_and_endpoints()
     {
         foreach (var loop in _fixture.Runtime.Loops)
@@ -197,9 +224,11 @@ public sealed class GatewayMetricsTests : IDisposable
         var endpoint = _fixture.Chat.Endpoints[0];
         var handshake = _fixture.Handshake(HandshakeOutcome.Upgraded, endpoint);
         var end = _fixture.End(EndReason.DownstreamClose, EndSide.Downstream, endpoint);
+        var rehome = _fixture.Rehome(RehomeCause.Planned, RehomeOutcome.Completed, endpoint);
         for (var i = 0; i < 100; i++)
         {
             _fixture.Telemetry.OnHandshakeEnded(in handshake);
+            _fixture.Telemetry.OnRehomed(in rehome, _fixture.Chat);
             _fixture.Telemetry.OnPairEnded(in end, _fixture.Chat, endpoint);
         }
 
@@ -207,6 +236,7 @@ public sealed class GatewayMetricsTests : IDisposable
         for (var i = 0; i < 1000; i++)
         {
             _fixture.Telemetry.OnHandshakeEnded(in handshake);
+            _fixture.Telemetry.OnRehomed(in rehome, _fixture.Chat);
             _fixture.Telemetry.OnPairEnded(in end, _fixture.Chat, endpoint);
         }
 

@@ -5,6 +5,7 @@ using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 using Xunit;
 
@@ -31,6 +32,17 @@ public sealed partial class TelemetryDocsTests
     public void Every_handshake_outcome_has_its_row() => Assert.Equal(
         Enum.GetValues<HandshakeOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
         Rows("metrics.md", "| outcome | status sent |").Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void Every_cause_and_outcome_of_a_rehome_has_its_row()
+    {
+        Assert.Equal(
+            Enum.GetValues<RehomeCause>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
+            Rows("metrics.md", "| cause | the endpoint |").Order(StringComparer.Ordinal));
+        Assert.Equal(
+            Enum.GetValues<RehomeOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
+            Rows("metrics.md", "| outcome of a re-home |").Order(StringComparer.Ordinal));
+    }
 
     [Fact]
     public void Every_outcome_of_a_health_check_has_its_row() => Assert.Equal(
@@ -64,6 +76,7 @@ public sealed partial class TelemetryDocsTests
         var endpoint = fixture.Chat.Endpoints[0];
         fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.Upgraded, endpoint));
         fixture.Telemetry.OnPairEnded(fixture.End(EndReason.Shutdown, EndSide.Gateway, endpoint), fixture.Chat, endpoint);
+        fixture.Telemetry.OnRehomed(fixture.Rehome(RehomeCause.Planned, RehomeOutcome.Completed, endpoint), fixture.Chat);
         fixture.Telemetry.OnChecked(fixture.Chat, CheckOutcome.Passed);
         fixture.Telemetry.OnLookup(fixture.Chat, LookupOutcome.Good);
         fixture.Chat.Discovery = new DiscoveryStatus("chat", null, fixture.Runtime.StartedAt, null, null, 0, TimeSpan.Zero);

@@ -8,6 +8,7 @@ using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Handshakes;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 using Microsoft.Extensions.DependencyInjection;
@@ -83,6 +84,19 @@ internal sealed class TelemetryFixture : IDisposable
         MessagesFromClient = 1,
         MessagesFromEndpoint = 2,
         Path = Path("/ws"u8),
+    };
+
+    /// <param name="to">-1: none.</param>
+    public RehomeEnd Rehome(RehomeCause cause, RehomeOutcome outcome, EndpointState from, int to = -1, long heldMs = 40, long unknown = 0) => new()
+    {
+        Id = new UInt128(0, 1),
+        BackendId = Chat.Id,
+        FromEndpointId = from.Id,
+        ToEndpointId = to,
+        Cause = cause,
+        Outcome = outcome,
+        HeldMs = heldMs,
+        Unknown = unknown,
     };
 
     public string Scrape(MetricsFormat format = MetricsFormat.OpenMetrics)

@@ -122,6 +122,46 @@ internal static class ConfigurationSchema
         new SchemaKey("duration", "duration", "20s"),
         new SchemaKey("closeCode", "number", "1012"));
 
+    public static readonly SchemaSection JsonSet = new(
+        "backends.*.hold.json.set[]",
+        "{match: {op: subscribe}, key: [channel]}",
+        new SchemaKey("match", "mapping from paths", Required),
+        new SchemaKey("key", "path or list of paths", "[]"),
+        new SchemaKey("resume", "name"));
+
+    public static readonly SchemaSection JsonUnset = Rule("backends.*.hold.json.unset[]", "{match: {op: unsubscribe}, key: [channel]}");
+
+    public static readonly SchemaSection JsonReply = Rule("backends.*.hold.json.replies[]", "{match: {type: subscribed}, key: [channel]}");
+
+    public static readonly SchemaSection JsonSequence = new(
+        "backends.*.hold.json.sequence",
+        "{path: seq, key: [channel]}",
+        new SchemaKey("path", "path", Required),
+        new SchemaKey("key", "path or list of paths", "[]"));
+
+    public static readonly SchemaSection JsonHold = new(
+        "backends.*.hold.json",
+        "{set: [{match: {op: subscribe}, key: [channel]}]}",
+        new SchemaKey("set", "list of mappings", Required, JsonSet),
+        new SchemaKey("unset", "list of mappings", "[]", JsonUnset),
+        new SchemaKey("replies", "list of mappings", "[]", JsonReply),
+        new SchemaKey("sequence", "path or mapping", Section: JsonSequence));
+
+    public static readonly SchemaSection Hold = new(
+        "backends.*.hold",
+        "{protocol: opaque}",
+        new SchemaKey("protocol", "protocol", "none"),
+        new SchemaKey("mode", "mode", "breakFirst"),
+        new SchemaKey("overlap", "duration", "1s"),
+        new SchemaKey("quiet", "duration", "500ms"),
+        new SchemaKey("quietMax", "duration", "5s"),
+        new SchemaKey("fence", "duration", "1s"),
+        new SchemaKey("buffer", "size", "256KiB"),
+        new SchemaKey("patience", "duration", "30s"),
+        new SchemaKey("ratePerSecond", "number", "1000"),
+        new SchemaKey("onServerError", "action", "relay"),
+        new SchemaKey("json", "mapping", Section: JsonHold));
+
     public static readonly SchemaSection Backend = new(
         "backends.*",
         "{endpoints: [127.0.0.1:9001]}",
@@ -132,6 +172,7 @@ internal static class ConfigurationSchema
         new SchemaKey("health", "mapping", Section: Health),
         new SchemaKey("keepAlive", "mapping", Section: KeepAlive),
         new SchemaKey("drain", "mapping", Section: Drain),
+        new SchemaKey("hold", "mapping", Section: Hold),
         new SchemaKey("spill", "size", "1MiB"));
 
     public static readonly SchemaSection Shutdown = new(
@@ -147,7 +188,14 @@ internal static class ConfigurationSchema
         new SchemaKey("admin", "mapping", Section: Admin),
         new SchemaKey("routes", "list of mappings", "[]", Route),
         new SchemaKey("backends", "mapping by name", Section: Backend),
-        new SchemaKey("shutdown", "mapping", Section: Shutdown));
+        new SchemaKey("shutdown", "mapping", Section: Shutdown),
+        new SchemaKey("bufferTotal", "size", "64MiB"));
+
+    private static SchemaSection Rule(string path, string example) => new(
+        path,
+        example,
+        new SchemaKey("match", "mapping from paths", Required),
+        new SchemaKey("key", "path or list of paths", "[]"));
 
     private static SchemaSection NameAndValue(string path) => new(
         path,

@@ -22,6 +22,7 @@ internal static class GatewayReader
         Routes = s.Sections("routes", Schema.Route, ReadRoute, NoRoute, "[{path: {prefix: /ws}, backend: chat}]"),
         Backends = s.Named("backends", Schema.Backend, ReadBackend, NameOnly, "{chat: {endpoints: [127.0.0.1:9001]}}"),
         Shutdown = s.Section("shutdown", Schema.Shutdown, ReadShutdown, new ShutdownOptions()),
+        BufferTotal = s.Optional("bufferTotal", ValueParsers.LargeSize, GatewayConfiguration.UsualBufferTotal),
     };
 
     private static ListenerOptions ReadListener(SectionReader s) => new()
@@ -114,6 +115,7 @@ internal static class GatewayReader
             Health = s.Section("health", Schema.Health, ReadHealth, usual.Health),
             KeepAlive = s.Section("keepAlive", Schema.KeepAlive, ReadKeepAlive, usual.KeepAlive),
             Drain = s.Section("drain", Schema.Drain, ReadDrain, usual.Drain),
+            Hold = s.Section("hold", Schema.Hold, HoldReader.Read, usual.Hold),
             Spill = s.Optional("spill", ValueParsers.Size, usual.Spill),
         };
     }

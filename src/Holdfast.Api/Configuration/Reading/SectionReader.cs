@@ -107,6 +107,41 @@ internal sealed class SectionReader
         return result;
     }
 
+    /// <summary>Reads a list of values, or one value that stands for a list of it.</summary>
+    public List<T> OneOrMore<T>(string name, ValueParser<T> parse, string example)
+    {
+        if (Find(name) is not { Kind: YamlKind.Scalar, IsNull: false } node)
+            return List(name, parse, example);
+        _ = TryParse(node, KeyOf(name), parse, out var value);
+        return [value];
+    }
+
+    /// <summary>Reads a mapping from the user's names to single values, as text; bad ones are left out.</summary>
+    public Dictionary<string, string> Scalars(string name, string example)
+    {
+        var result = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (Find(name) is not { } node)
+            return result;
+        _faults.Place(KeyOf(name), node);
+        if (node.Kind != YamlKind.Mapping)
+        {
+            Damage(name, $"must be a mapping, not {What(node)}; write for example {example}");
+            return result;
+        }
+
+        var seen = new Dictionary<string, YamlNode>(StringComparer.Ordinal);
+        foreach (var (item, value) in node.Entries)
+        {
+            var key = KeyOf(name) + "." + item.Text;
+            if (!seen.TryAdd(item.Text, item))
+                _faults.Add(item, key, string.Create(CultureInfo.InvariantCulture, $"is given twice; first in line {seen[item.Text].Line}"));
+            else if (TryParse<string>(value, key, ValueParsers.Any, out var text))
+                result.Add(item.Text, text);
+        }
+
+        return result;
+    }
+
     /// <summary>Reads a list of mappings; an item that is none is read as an empty one would be, after its fault.</summary>
     public List<T> Sections<T>(string name, SchemaSection section, Func<SectionReader, T> read, T placeholder, string example)
         where T : class

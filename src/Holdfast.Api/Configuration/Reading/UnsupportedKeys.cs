@@ -10,7 +10,6 @@ internal static class UnsupportedKeys
 {
     private static readonly FrozenSet<string> Keys = FrozenSet.Create(
         StringComparer.Ordinal,
-        "bufferTotal",
         "cluster",
         "listeners[].tls",
         "listeners[].proxyProtocol",
@@ -20,7 +19,6 @@ internal static class UnsupportedKeys
         "backends.*.auth",
         "backends.*.boundedLoad",
         "backends.*.handshakes",
-        "backends.*.hold",
         "backends.*.limits",
         "backends.*.tls",
         "backends.*.user");
@@ -29,6 +27,9 @@ internal static class UnsupportedKeys
 
     /// <summary>A load-balancing policy like the above.</summary>
     public static bool IsPolicy(string text) => text is "consistentHash";
+
+    /// <summary>A protocol to hold connections in, like the above.</summary>
+    public static bool IsProtocol(string text) => text is "socket.io" or "signalr" or "mqtt";
 
     public static bool Contains(string schemaPath) => Keys.Contains(schemaPath);
 }

@@ -38,6 +38,12 @@ internal static class ValueParsers
         return null;
     }
 
+    /// <summary>A size that may be beyond what one array holds.</summary>
+    public static string? LargeSize(string text, out long value) =>
+        Units.TryParseSize(text, out value)
+            ? null
+            : $"{Printable.Quote(text)} is not a size; write bytes, or a whole number with KiB, MiB or GiB, for example 64MiB";
+
     /// <summary>A route's host, in lower case and without trailing dot; its grammar is validated later.</summary>
     public static string? Host(string text, out string value)
     {
@@ -75,6 +81,24 @@ internal static class ValueParsers
         string[] names = ["leastConnections", "powerOfTwoChoices", "roundRobin", "random"];
         return $"{Printable.Quote(text)} is not a policy; write {KeySuggestion.Nearest(text, names) ?? string.Join(", ", names)}";
     }
+
+    public static string? Protocol(string text, out HoldProtocol value)
+    {
+        string[] names = ["none", "opaque", "graphql-transport-ws", "json"];
+        var index = Array.IndexOf(names, text);
+        value = index < 0 ? HoldProtocol.None : (HoldProtocol)index;
+        if (index >= 0)
+            return null;
+        return UnsupportedKeys.IsProtocol(text)
+            ? $"`{text}` is not supported by this version; write for example opaque"
+            : $"{Printable.Quote(text)} is not a protocol to hold; write {KeySuggestion.Nearest(text, names) ?? string.Join(", ", names)}";
+    }
+
+    public static string? Mode(string text, out HoldMode value) =>
+        OneOf(text, [("breakFirst", HoldMode.BreakFirst), ("makeFirst", HoldMode.MakeFirst)], out value);
+
+    public static string? ServerError(string text, out ServerErrorAction value) =>
+        OneOf(text, [("relay", ServerErrorAction.Relay), ("rehome", ServerErrorAction.Rehome)], out value);
 
     /// <summary>Where to listen. An address, not a name: what a name resolves to may change.</summary>
     public static string? ListenAddress(string text, out IPEndPoint value)
@@ -126,6 +150,19 @@ internal static class ValueParsers
             return $"{Printable.Quote(text)} has bits set beyond its prefix; write {network}/{prefix.ToString(CultureInfo.InvariantCulture)}";
         value = new IPNetwork(ip, prefix);
         return null;
+    }
+
+    private static string? OneOf<T>(string text, (string Name, T Value)[] two, out T value)
+    {
+        foreach (var (name, known) in two)
+        {
+            value = known;
+            if (string.Equals(name, text, StringComparison.Ordinal))
+                return null;
+        }
+
+        value = two[0].Value;
+        return $"{Printable.Quote(text)} is neither {two[0].Name} nor {two[1].Name}; write {KeySuggestion.Nearest(text, two.Select(t => t.Name)) ?? two[0].Name}";
     }
 
     private static IPAddress Mask(IPAddress ip, int prefix)
