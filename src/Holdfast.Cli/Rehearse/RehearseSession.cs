@@ -58,12 +58,19 @@ internal sealed class RehearseSession(
         Say(system, string.Create(
             CultureInfo.InvariantCulture,
             $"{protocol.NameOf()}, {options.Replicas} replicas, drain.duration {options.DrainDuration.TotalSeconds:0.#} s{(options.Late ? ", SIGTERM is the first news" : "")}"));
-        var run = new SystemRun(options, protocol, setting => new HoldfastSystem(setting, tool), own, tool, text => Say(system, text), time, random);
+        var run = new SystemRun(options, protocol, setting => Make(system, setting), own, tool, text => Say(system, text), time, random);
         var result = await run.RunAsync(system, quit);
         if (result.Failed is { } failed)
             Say(system, "failed: " + failed);
         return result;
     }
+
+    private IFrontSystem Make(string system, SystemSetting setting) => system switch
+    {
+        "nginx" => new NginxSystem(setting),
+        "haproxy" => new HaproxySystem(setting),
+        _ => new HoldfastSystem(setting, tool),
+    };
 
     private void Say(string system, string text) =>
         progress.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{time.GetLocalNow():HH:mm:ss}  {system}: {text}"));

@@ -41,6 +41,7 @@ internal sealed class SystemRun(
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PlantedInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan OpenLimit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan PlantLimit = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AfterKill = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
@@ -78,7 +79,7 @@ internal sealed class SystemRun(
     {
         Directory.CreateDirectory(_journals);
         var command = ReplicaSpec.For(protocol, _journals, tool);
-        var setting = new SystemSetting(protocol, options.ModeOf(protocol), options.Hold, options.DrainDuration, folder, time, random);
+        var setting = new SystemSetting(protocol, options.ModeOf(protocol), options.Hold, options.DrainDuration, options.Connections, folder, time, random);
         await using var system = make(setting);
         var preStop = options.Late ? TimeSpan.Zero : options.DrainDuration + AfterDrain;
         await using var fleet = new ReplicaFleet(
@@ -105,7 +106,7 @@ internal sealed class SystemRun(
         await OpenAsync(crew, system, cancel);
         crew.StartSending();
         var began = time.GetTimestamp();
-        while (plans.Any(p => !p.IsDone) && time.GetElapsedTime(began) < OpenLimit)
+        while (plans.Any(p => !p.IsDone) && time.GetElapsedTime(began) < PlantLimit)
             await Task.Delay(PlantedInterval, time, cancel);
         var until = await crew.StopSendingAsync();
         await crew.SettleAsync(Interval, cancel);
