@@ -78,7 +78,7 @@ internal sealed class SystemRun(
     private async Task<SystemResult> RunAsync(SystemResult blank, CancellationToken cancel)
     {
         Directory.CreateDirectory(_journals);
-        var command = ReplicaSpec.For(protocol, _journals, tool);
+        var command = ReplicaSpec.For(protocol, _journals, tool, options.Keep is null ? Path.GetDirectoryName(folder) : null);
         var setting = new SystemSetting(protocol, options.ModeOf(protocol), options.Hold, options.DrainDuration, options.Connections, folder, time, random);
         await using var system = make(setting);
         var preStop = options.Late ? TimeSpan.Zero : options.DrainDuration + AfterDrain;
@@ -144,6 +144,8 @@ internal sealed class SystemRun(
         var ends = records.Sum(r => 1L + r.Disconnects.Count);
         var unknown = await system.UnknownAsync(ends, cancel);
         var evidence = new Evidence(records, JournalReader.ReadAll(_journals), fleet.Ends, until, HasOrderedAnswers);
+        if (options.Keep is not null)
+            EvidenceFile.Write(Path.Combine(folder, "clients"), evidence);
         return SystemVerdict.Fill(blank, evidence, RulesOf(), rolls, unknown, isPromised: system is HoldfastSystem);
     }
 

@@ -93,6 +93,7 @@ internal static class Judge
         var seen = new HashSet<(long Stream, long Counter)>();
         var greatest = new Dictionary<long, long>();
         var isAnswered = new bool[readBy.Length];
+        var failed = new HashSet<int>();
         foreach (var answer in connection.Answers)
         {
             void Report(FaultKind kind) => verdict.Findings.Add(new Finding(
@@ -105,11 +106,12 @@ internal static class Judge
                 continue;
             }
 
+            // An answer and an error, or two errors: the client was told twice.
+            if (failed.Contains(answer.Sequence) || (answer.IsError && isAnswered[answer.Sequence]))
+                Report(FaultKind.Duplicated);
             if (answer.IsError)
             {
-                // An answer and an error, or two errors: the client was told twice.
-                if (isAnswered[answer.Sequence])
-                    Report(FaultKind.Duplicated);
+                failed.Add(answer.Sequence);
                 verdict.Errors.Add(new Finding(FaultKind.Lost, Flow.Answers, connection.Number, answer.Sequence, answer.At, []));
             }
             else if (!seen.Add((answer.Stream, answer.Counter)))

@@ -12,11 +12,12 @@ internal static class ReplicaSpec
     /// <param name="protocol">That it speaks.</param>
     /// <param name="journals">The folder of its journal.</param>
     /// <param name="tool">This tool's own command.</param>
+    /// <param name="temporary">Removed should this process die without stopping the replicas; null: nothing is.</param>
     /// <exception cref="RehearseException">Something that it needs is not installed.</exception>
-    public static Func<string, int, ChildSpec> For(RehearseProtocol protocol, string journals, IReadOnlyList<string> tool)
+    public static Func<string, int, ChildSpec> For(RehearseProtocol protocol, string journals, IReadOnlyList<string> tool, string? temporary)
     {
         if (protocol != RehearseProtocol.GraphqlTransportWs)
-            return (name, port) => Ours(protocol, journals, tool, name, port);
+            return (name, port) => Ours(protocol, journals, tool, name, port) with { RemoveWhenOrphaned = temporary };
         if (Tools.Find("node") is not { } node)
             throw new RehearseException("node is not installed (Debian package nodejs), and the graphql-transport-ws application needs it");
         var script = RepositoryFiles.Find(GraphqlServer)
@@ -30,7 +31,7 @@ internal static class ReplicaSpec
             ["HOLDFAST_REPLICA"] = name,
             ["HOLDFAST_JOURNALS"] = journals,
             ["NODE_ENV"] = "production",
-        });
+        }, temporary);
     }
 
     private static ChildSpec Ours(RehearseProtocol protocol, string journals, IReadOnlyList<string> tool, string name, int port) => new(

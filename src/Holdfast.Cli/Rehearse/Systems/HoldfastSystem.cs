@@ -18,6 +18,7 @@ internal sealed class HoldfastSystem : IFrontSystem
     private readonly SupervisedProcess _gateway;
     private readonly UnknownLog _log = new();
     private readonly CancellationTokenSource _stop = new();
+    private readonly StreamWriter _output;
     private Task _running = Task.CompletedTask;
     private volatile string? _failure;
 
@@ -30,6 +31,7 @@ internal sealed class HoldfastSystem : IFrontSystem
         Address = new IPEndPoint(IPAddress.Loopback, ports[0]);
         var adminAddress = new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{ports[1]}/"));
         var file = Path.Combine(setting.Folder, "gateway.yaml");
+        _output = new StreamWriter(Path.Combine(setting.Folder, "gateway.log"));
         _news = new EndpointNews(
             new AdminClient(_http, adminAddress), SystemSetting.Backend, file,
             endpoints => HoldfastConfiguration.Text(setting, ports[0], ports[1], endpoints), setting.Time);
@@ -77,6 +79,7 @@ internal sealed class HoldfastSystem : IFrontSystem
     {
         await _stop.CancelAsync();
         await _running;
+        await _output.DisposeAsync();
         _http.Dispose();
         _stop.Dispose();
     }
@@ -84,6 +87,8 @@ internal sealed class HoldfastSystem : IFrontSystem
     private void Take(string line, Action<string> tail)
     {
         _log.Take(line);
+        lock (_output)
+            _output.WriteLine(line);
 
         // The access log would push the words that matter out of the last lines.
         if (!line.StartsWith('{'))
