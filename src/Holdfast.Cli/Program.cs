@@ -13,6 +13,8 @@ internal static class Program
         GatewayCommand.Create(),
         LintCommand.Create(),
         LoadCommand.Create(),
+        RehearseCommand.Create(),
+        RehearseReplicaCommand.Create(),
         StatusCommand.Create(),
         TopCommand.Create(),
     };

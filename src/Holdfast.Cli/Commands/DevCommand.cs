@@ -81,7 +81,7 @@ internal static class DevCommand
             return ExitCodes.BadUsage;
         }
 
-        var (dotnet, tool) = Tool();
+        var (dotnet, tool) = ThisTool.Command();
         try
         {
             var configuration = DevConfiguration.Read(options);
@@ -107,15 +107,6 @@ internal static class DevCommand
             await Console.Error.WriteLineAsync("holdfast: " + e.Message);
             return ExitCodes.Failed;
         }
-    }
-
-    /// <summary>How this tool was started: by its own executable, or as an assembly by dotnet.</summary>
-    private static (string Dotnet, IReadOnlyList<string> Tool) Tool()
-    {
-        var executable = Environment.ProcessPath ?? "dotnet";
-        return Path.GetFileNameWithoutExtension(executable) == "dotnet"
-            ? (executable, [executable, Path.Combine(AppContext.BaseDirectory, "holdfast.dll")])
-            : ("dotnet", [executable]);
     }
 
     private static bool IsPath(string? path) =>

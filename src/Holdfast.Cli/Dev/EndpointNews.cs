@@ -2,6 +2,18 @@ using Holdfast.Cli.Admin;
 
 namespace Holdfast.Cli.Dev;
 
+/// <summary>Tells whoever stands before the replicas which there are. One caller.</summary>
+internal interface IEndpointNews
+{
+    /// <summary>The endpoints told last.</summary>
+    IReadOnlyList<string> Listed { get; }
+
+    /// <param name="listed">At least one.</param>
+    /// <param name="draining">Some of those.</param>
+    /// <exception cref="IOException">The file that tells it cannot be written.</exception>
+    void Tell(IReadOnlyList<string> listed, IReadOnlyList<string> draining);
+}
+
 /// <summary>
 /// Tells the gateway what a cluster would: which endpoints there are through its configuration file, which it watches, and which are leaving through
 /// its admin API. What cannot be told is told again. One caller of <see cref="Tell"/>; otherwise any thread.
@@ -12,7 +24,7 @@ namespace Holdfast.Cli.Dev;
 /// <param name="configuration">The file's text with these endpoints.</param>
 /// <param name="time">The clock.</param>
 internal sealed class EndpointNews(
-    AdminClient admin, string backend, string file, Func<IReadOnlyList<string>, string> configuration, TimeProvider time)
+    AdminClient admin, string backend, string file, Func<IReadOnlyList<string>, string> configuration, TimeProvider time) : IEndpointNews
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
 
@@ -21,12 +33,8 @@ internal sealed class EndpointNews(
     private volatile IReadOnlyList<string> _draining = [];
     private volatile bool _isForgotten;
 
-    /// <summary>The endpoints that the gateway knows of.</summary>
     public IReadOnlyList<string> Listed => _listed;
 
-    /// <param name="listed">At least one.</param>
-    /// <param name="draining">Some of those.</param>
-    /// <exception cref="IOException">The file cannot be written.</exception>
     public void Tell(IReadOnlyList<string> listed, IReadOnlyList<string> draining)
     {
         if (!listed.SequenceEqual(_listed, StringComparer.Ordinal))

@@ -10,12 +10,12 @@ namespace Holdfast.Cli.Dev;
 /// <param name="list">Empty at first.</param>
 /// <param name="replicas">How many at first.</param>
 /// <param name="late">The gateway hears of an end when it is over, not when it begins.</param>
-/// <param name="news">What the gateway is told by.</param>
+/// <param name="news">What the gateway, or whoever stands there in its place, is told by.</param>
 /// <param name="wake">Set when something has happened to a replica.</param>
 /// <param name="tell">What the user is told by.</param>
 /// <param name="time">The clock.</param>
 internal sealed class ReplicaController(
-    Func<int, int, Replica> make, ReplicaList list, int replicas, bool late, EndpointNews news, Wake wake, Action<ProcessEvent> tell, TimeProvider time)
+    Func<int, int, Replica> make, ReplicaList list, int replicas, bool late, IEndpointNews news, Wake wake, Action<ProcessEvent> tell, TimeProvider time)
 {
     private int _wanted = replicas;
     private int _generation;

@@ -50,7 +50,8 @@ internal sealed class ClientHandshake
     }
 
     /// <summary>Null when this is the 101 that belongs to the key, else what it is, in a few words.</summary>
-    public static string? Judge(ReadOnlySpan<byte> head, ReadOnlySpan<byte> key)
+    /// <param name="subProtocol">The one that was offered; null: none.</param>
+    public static string? Judge(ReadOnlySpan<byte> head, ReadOnlySpan<byte> key, string? subProtocol = null)
     {
         var fault = ResponseHead.TryParse(head, out var response);
         if (fault != ResponseFault.None)
@@ -63,8 +64,10 @@ internal sealed class ClientHandshake
             return "wrong Sec-WebSocket-Accept";
         if (!response.Lists(ResponseHeader.Upgrade, "websocket"u8) || !response.Lists(ResponseHeader.Connection, "upgrade"u8))
             return "101 without Upgrade: websocket";
-        return response.Count(ResponseHeader.SecWebSocketExtensions) != 0 || response.Count(ResponseHeader.SecWebSocketProtocol) != 0
-            ? "101 with an extension or sub-protocol that was not offered"
+        if (response.Count(ResponseHeader.SecWebSocketExtensions) != 0 || response.Count(ResponseHeader.SecWebSocketProtocol) != (subProtocol is null ? 0 : 1))
+            return subProtocol is null ? "101 with an extension or sub-protocol that was not offered" : "101 with an extension, or without the sub-protocol";
+        return subProtocol is not null && Encoding.ASCII.GetString(response.First(ResponseHeader.SecWebSocketProtocol)) != subProtocol
+            ? "101 with another sub-protocol"
             : null;
     }
 }
