@@ -94,6 +94,8 @@ internal sealed partial class HeldRelay
 
         _relay.DropLeg(ref pair, Side.Upstream, abort: false);
         pair.Up.Flags &= ~(LegFlags.PingPending | LegFlags.RelayedPingPending | LegFlags.RelayedAfterOwn);
+        if (!held.Has(HoldFlags.PongToPrevious))
+            pair.Down.Flags &= ~LegFlags.RelayedPingPending;
         pair.DrainAt = _core.Drains.Reason == EndReason.Shutdown ? pair.DrainAt : 0;
         held.Set(HoldFlags.Planned, false);
         Tell(ref held, static (session, output) => session.OnLost(output));
@@ -131,7 +133,8 @@ internal sealed partial class HeldRelay
         ref var pair = ref _core.Pairs[index];
         ref var held = ref _held[pair.Held];
         var inFrame = held.Has(HoldFlags.DownInFrame);
-        Report(ref held, RehomeOutcome.Ended, -1);
+        if (IsMoving(in held))
+            Report(ref held, RehomeOutcome.Ended, -1);
         held.Step = HoldStep.None;
         _relay.DropLeg(ref pair, Side.Upstream, abort: false);
         if (inFrame)
@@ -174,6 +177,8 @@ internal sealed partial class HeldRelay
             return;
         var previous = held.Previous;
         held.Previous = -1;
+        if (held.Has(HoldFlags.PongToPrevious))
+            _core.Pairs[held.PairIndex].Down.Flags &= ~LegFlags.RelayedPingPending;     // Nobody is left to hear the pong.
         held.Set(HoldFlags.PongToPrevious, false);
         Policy.Release(_core.Pairs[previous].Settings.EndpointId);
         _core.Free(previous);

@@ -22,7 +22,7 @@ internal sealed partial class HeldRelay
         held.AnsweredAt = _core.Now;
         held.Written = held.Fenced = held.PingMark = held.RelayedMark = 0;
         held.FenceAt = held.PatienceEnds = 0;
-        held.Set(HoldFlags.CloseSent | HoldFlags.OverlapBegun, false);
+        held.Set(HoldFlags.CloseSent | HoldFlags.OverlapBegun | HoldFlags.Planned, false);
         held.Step = HoldStep.None;
         Tell(ref held, hasPrevious ? static (s, output) => s.Move(hasPrevious: true, output) : static (s, output) => s.Move(hasPrevious: false, output));
         if (!SendOutput(index))
@@ -60,6 +60,9 @@ internal sealed partial class HeldRelay
         {
             held.Previous = companion;
             _core.Reregister(companion, Side.Upstream);
+            if (held.Has(HoldFlags.DownOpen) && held.DownOwner == SessionLeg.Current)
+                held.DownOwner = SessionLeg.Previous;
+            held.Set(HoldFlags.PongToPrevious, pair.Down.Has(LegFlags.RelayedPingPending));
         }
         else
         {
