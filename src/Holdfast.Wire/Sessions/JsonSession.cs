@@ -99,7 +99,8 @@ public sealed class JsonSession(JsonRules rules, bool makeFirst, int maxState) :
 
     public override void Move(bool hasPrevious, SessionOutput output)
     {
-        ForgetRepeats();
+        if (!hasPrevious)
+            ForgetRepeats();
         _hasMoved = true;
         _hasPrevious |= hasPrevious;
         if (_states is null)
@@ -111,7 +112,7 @@ public sealed class JsonSession(JsonRules rules, bool makeFirst, int maxState) :
                 sent += SendAgain(i, output);
         }
 
-        _states.OnSentAgain(_hasPrevious);
+        _states.OnSentAgain(hasPrevious, _hasPrevious);
         for (var i = 0; _anyReplies is not null && i < _anyReplies.Length / 2; i++)
             _anyReplies[2 * i + 1] = Math.Max(0, sent - _anyReplies[2 * i]);
     }

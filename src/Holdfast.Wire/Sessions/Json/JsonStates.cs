@@ -9,12 +9,15 @@ namespace Holdfast.Wire.Sessions.Json;
 internal sealed class JsonStates
 {
     private const int MessageHead = 12;
-    private const int StateLength = 16;
+    private const int StateLength = 20;
 
     /// <summary>By serial: how many of its states are live, how many it made, its rule, whether it is text; then the message.</summary>
     private readonly LiveMessages _messages = new();
 
-    /// <summary>By rule and name: the serial of the message, the reply rules that answered it, those that will answer once more, those that were asked on both legs.</summary>
+    /// <summary>
+    /// By rule and name: the serial of the message, the reply rules that answered it, those whose answer is to come once more from Current and from Previous,
+    /// those that were asked on both and have not answered.
+    /// </summary>
     private readonly LiveMessages _states = new();
     private int _serial;
 
@@ -60,14 +63,12 @@ internal sealed class JsonStates
     public bool IsRepeated(int state, int reply, bool isFromPrevious, out bool isFirst)
     {
         var bit = 1U << reply;
-        ref var asked = ref AskedOnBoth(state);
-        ref var awaits = ref AwaitsAgain(state);
+        ref var awaits = ref Awaits(state, isFromPrevious);
         ref var answered = ref AnsweredBy(state);
         isFirst = false;
-        if ((awaits & bit) != 0 && isFromPrevious == ((asked & bit) != 0))
+        if ((awaits & bit) != 0)
         {
             awaits &= ~bit;
-            asked &= ~bit;
             ForgetIfOver(state);
             return true;
         }
@@ -76,23 +77,27 @@ internal sealed class JsonStates
             return false;
         isFirst = true;
         answered |= bit;
-        if ((asked & bit) == 0)
+        if ((AskedOnBoth(state) & bit) == 0)
             return false;
-        awaits |= bit;
-        if (isFromPrevious)
-            asked &= ~bit;
+        AskedOnBoth(state) &= ~bit;
+        Awaits(state, !isFromPrevious) |= bit;
         return false;
     }
 
     /// <summary>All messages have been sent to Current.</summary>
-    public void OnSentAgain(bool hasPrevious)
+    /// <param name="isMoved">What was Current is Previous.</param>
+    public void OnSentAgain(bool isMoved, bool hasPrevious)
     {
         for (var i = 0; i < _states.End; i++)
         {
-            if (!_states.IsLive(i) || SerialOf(i) == 0)
+            if (!_states.IsLive(i))
                 continue;
-            AwaitsAgain(i) = AnsweredBy(i);
-            AskedOnBoth(i) = hasPrevious ? ~AnsweredBy(i) : 0;
+            if (isMoved)
+                Awaits(i, isFromPrevious: true) = Awaits(i, isFromPrevious: false);
+            var isOver = SerialOf(i) == 0;
+            Awaits(i, isFromPrevious: false) = isOver ? 0 : AnsweredBy(i);
+            AskedOnBoth(i) = isOver || !hasPrevious ? 0 : ~AnsweredBy(i);
+            ForgetIfOver(i);
         }
     }
 
@@ -103,11 +108,8 @@ internal sealed class JsonStates
         {
             if (!_states.IsLive(i))
                 continue;
-            if (isPrevious)
-                AwaitsAgain(i) &= ~AskedOnBoth(i);
-            else
-                AwaitsAgain(i) &= AskedOnBoth(i);
-            AskedOnBoth(i) &= AwaitsAgain(i);
+            Awaits(i, isPrevious) = 0;
+            AskedOnBoth(i) = 0;
             ForgetIfOver(i);
         }
     }
@@ -245,6 +247,8 @@ internal sealed class JsonStates
             }
 
             var isOver = Int(state) == 0;
+            if (state[12..].ContainsAnyExcept((byte)0))
+                return false; // There is no previous leg when a session is saved.
             if (isOver && BinaryPrimitives.ReadUInt32LittleEndian(state[8..]) == 0)
                 return false;
             var message = isOver ? 0 : _messages.Find(state[..sizeof(int)]);
@@ -294,7 +298,7 @@ internal sealed class JsonStates
 
     private void ForgetIfOver(int state)
     {
-        if (SerialOf(state) != 0 || AwaitsAgain(state) != 0)
+        if (SerialOf(state) != 0 || (Awaits(state, isFromPrevious: false) | Awaits(state, isFromPrevious: true)) != 0)
             return;
         Bytes -= _states.KeyOf(state).Length + StateLength;
         _states.Remove(state);
@@ -302,10 +306,9 @@ internal sealed class JsonStates
 
     private ref uint AnsweredBy(int state) => ref Mask(state, 4);
 
-    private ref uint AwaitsAgain(int state) => ref Mask(state, 8);
+    private ref uint Awaits(int state, bool isFromPrevious) => ref Mask(state, isFromPrevious ? 12 : 8);
 
-    /// <summary>Not answered when both were asked; where one more is awaited, it is the previous leg's.</summary>
-    private ref uint AskedOnBoth(int state) => ref Mask(state, 12);
+    private ref uint AskedOnBoth(int state) => ref Mask(state, 16);
 
     private ref uint Mask(int state, int at) =>
         ref System.Runtime.InteropServices.MemoryMarshal.AsRef<uint>(_states.MessageToChange(state).Slice(at, sizeof(uint)));

@@ -30,6 +30,7 @@ public sealed class JsonSessionPropertyTests
         private readonly bool _makeFirst;
         private readonly bool _crashes;
         private readonly bool _isWithoutGap;
+        private readonly bool _countsAnswers;
 
         public Replay(bool makeFirst, bool resumes, bool crashes)
         {
@@ -42,8 +43,11 @@ public sealed class JsonSessionPropertyTests
             _makeFirst = makeFirst;
             _crashes = crashes;
             _isWithoutGap = resumes || !crashes;
+
+            // When an endpoint crashes within an overlap, an answer can come from both of the others.
+            _countsAnswers = !makeFirst || !crashes;
             _engine = new ModelEngine(() => new JsonSession(rules, makeFirst, 64 * 1024), () => new JsonModelServer(_world));
-            _client = new JsonModelClient(_engine.FromClient, _isWithoutGap);
+            _client = new JsonModelClient(_engine.FromClient, _isWithoutGap, _countsAnswers);
         }
 
         public bool Run(int[] history)
@@ -158,7 +162,8 @@ public sealed class JsonSessionPropertyTests
             Pump();
             Assert.True(_engine.IsAtRest);
             Assert.True(_engine.Session.CanMove);
-            Assert.Equal(0, _client.Unanswered);
+            if (_countsAnswers)
+                Assert.Equal(0, _client.Unanswered);
             var server = (JsonModelServer)_engine.Current!;
             Assert.Equal(_client.Live.Order(StringComparer.Ordinal), server.Live.Order(StringComparer.Ordinal));
 
