@@ -1,4 +1,5 @@
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Relay.Holding;
 using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Gateway.Handshakes;
@@ -29,6 +30,9 @@ internal sealed class HandshakeAttempt
     /// <summary>The client's offered sub-protocols, as one comma list; null: none.</summary>
     public byte[]? OfferedProtocols { get; set; }
 
+    /// <summary>How the connection is to be held; null: it is not. As configured when the request came.</summary>
+    public HoldSettings? Hold { get; set; }
+
     public bool MayRetry => _count < Most;
 
     /// <summary>Whether another endpoint could be tried after the one now held.</summary>
@@ -40,6 +44,7 @@ internal sealed class HandshakeAttempt
         Backend = backend;
         Endpoint = Last = null;
         OfferedProtocols = null;
+        Hold = null;
         _count = 0;
         _trial = 0;
     }

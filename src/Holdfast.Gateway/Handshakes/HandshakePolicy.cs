@@ -1,4 +1,5 @@
 using Holdfast.Gateway.Forwarding;
+using Holdfast.Gateway.Holding;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.LoadBalancing;
@@ -19,6 +20,7 @@ internal sealed class HandshakePolicy(
     GatewayRuntime runtime,
     IConnectionTelemetry telemetry,
     IHandOff handOff,
+    HoldPlans holds,
     Random random,
     Action<Exception> onBug) : IHandshakePolicy
 {
@@ -83,7 +85,8 @@ internal sealed class HandshakePolicy(
         AcceptKey.Compute(key, attempt.ExpectedAccept);
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
         var trusted = IsTrusted(listener.TrustedProxies, handshake.Client);
-        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Client, trusted, handshake.Id);
+        attempt.Hold = holds.Of(backend);
+        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Client, trusted, handshake.Id, extensions: attempt.Hold is null);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
         return Dial(handshake, attempt);
@@ -121,11 +124,14 @@ internal sealed class HandshakePolicy(
         switch (response.Status)
         {
             case 101:
-                if (!UpgradeRules.IsAcceptable(in response, attempt.ExpectedAccept, attempt.OfferedProtocols))
+                if (!UpgradeRules.IsAcceptable(in response, attempt.ExpectedAccept, attempt.OfferedProtocols)
+                    || (attempt.Hold is not null && response.Count(ResponseHeader.SecWebSocketExtensions) > 0))
                     return OnDialFailed(handshake, DialFailure.MalformedResponse);
                 attempt.Succeed(handshake.Now);
                 handshake.ReservedBits = UpgradeRules.ReservedBitsOf(in response);
                 handshake.Settings = SettingsOf(attempt.Backend, attempt.Endpoint!);
+                handshake.SubProtocol = UpgradeRules.SubProtocolOf(in response);
+                handshake.Hold = HoldPlans.Fits(attempt.Backend, in response) ? attempt.Hold : null;
                 UpgradeHeads.WriteSwitching(handshake.Response, in response);
                 return HandshakeStep.Upgrade;
 

@@ -16,7 +16,8 @@ internal static class UpgradeHeads
     private static readonly byte[] HexDigits = "0123456789abcdef"u8.ToArray();
 
     /// <summary>Writes the request head for an endpoint.</summary>
-    public static void WriteRequest(ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id)
+    /// <param name="extensions">False: no extension is offered, since the next endpoint could not go on with another's compression.</param>
+    public static void WriteRequest(ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id, bool extensions = true)
     {
         output.Clear();
         output.Append("GET "u8);
@@ -25,6 +26,8 @@ internal static class UpgradeHeads
         for (var i = 0; i < head.HeaderCount; i++)
         {
             var name = head.Name(i);
+            if (!extensions && HeadRules.NameEquals(name, "sec-websocket-extensions"u8))
+                continue;
             if (!IsHopByHop(name) && !IsStripped(name, trusted) && !HeadRules.NameEquals(name, "content-length"u8) && !head.Lists("connection"u8, name))
                 AppendLine(output, name, head.Value(i));
         }
@@ -35,6 +38,30 @@ internal static class UpgradeHeads
             WriteTraceParent(output);
         output.Append("Holdfast-Connection-Id: "u8);
         AppendHex(output, id);
+        output.Append("\r\n\r\n"u8);
+    }
+
+    /// <summary>Writes a request head that an endpoint was sent before for another, with a key of its own and the number of the re-home.</summary>
+    public static void WriteAgain(ByteBuffer output, ReadOnlySpan<byte> head, ReadOnlySpan<byte> key, int number)
+    {
+        output.Clear();
+        while (true)
+        {
+            var end = head.IndexOf("\r\n"u8);
+            if (end <= 0)
+                break;
+            var line = head[..(end + 2)];
+            head = head[(end + 2)..];
+            var colon = line.IndexOf((byte)':');
+            if (colon > 0 && HeadRules.NameEquals(line[..colon], "sec-websocket-key"u8))
+                AppendLine(output, line[..colon], key);
+            else
+                output.Append(line);
+        }
+
+        output.Append("Holdfast-Rehomed: "u8);
+        Utf8Formatter.TryFormat(number, output.Reserve(11), out var digits);
+        output.Advance(digits);
         output.Append("\r\n\r\n"u8);
     }
 

@@ -33,10 +33,7 @@ internal static class UpgradeRules
     /// <param name="offeredProtocols">As one comma list; null: none.</param>
     public static bool IsAcceptable(in ResponseHead response, ReadOnlySpan<byte> expectedAccept, byte[]? offeredProtocols)
     {
-        if (!response.IsHttp11 || !response.Lists(ResponseHeader.Upgrade, "websocket"u8) || !response.Lists(ResponseHeader.Connection, "upgrade"u8))
-            return false;
-        if (response.Count(ResponseHeader.SecWebSocketAccept) != 1
-            || !response.First(ResponseHeader.SecWebSocketAccept).SequenceEqual(expectedAccept))
+        if (!IsSwitched(in response, expectedAccept))
             return false;
         return response.Count(ResponseHeader.SecWebSocketProtocol) switch
         {
@@ -44,6 +41,23 @@ internal static class UpgradeRules
             1 => offeredProtocols is not null && Offers(offeredProtocols, response.First(ResponseHeader.SecWebSocketProtocol)),
             _ => false,
         };
+    }
+
+    /// <summary>Whether a 101 names the upgrade and proves the key.</summary>
+    public static bool IsSwitched(in ResponseHead response, ReadOnlySpan<byte> expectedAccept) =>
+        response.IsHttp11 && response.Lists(ResponseHeader.Upgrade, "websocket"u8) && response.Lists(ResponseHeader.Connection, "upgrade"u8)
+        && response.Count(ResponseHeader.SecWebSocketAccept) == 1
+        && response.First(ResponseHeader.SecWebSocketAccept).SequenceEqual(expectedAccept);
+
+    /// <summary>A number for the accepted sub-protocol, equal for equal names; 0: none. Nothing rests on its being hard to forge: the endpoint is ours.</summary>
+    public static ulong SubProtocolOf(in ResponseHead response)
+    {
+        if (response.Count(ResponseHeader.SecWebSocketProtocol) == 0)
+            return 0;
+        var hash = 14695981039346656037ul;
+        foreach (var b in response.First(ResponseHeader.SecWebSocketProtocol))
+            hash = (hash ^ b) * 1099511628211ul;
+        return hash | 1;
     }
 
     /// <summary>How reserved bits are judged, by all the extensions that the 101 accepted.</summary>

@@ -7,6 +7,7 @@ using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
+using Holdfast.Gateway.Holding;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.Telemetry;
@@ -249,7 +250,9 @@ public sealed class GatewayHost : IAsyncDisposable
         for (var i = 0; i < loops.Length; i++)
         {
             var random = new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
-            loops[i] = new EventLoop(i, new HandshakePolicy(_runtime, _telemetry, handOff, random, OnBug), _runtime.Clock)
+            var holds = new HoldPlans(loops.Length, _runtime.HoldMemory);
+            var rehomes = new RehomePolicy(_runtime, _telemetry, random, OnBug);
+            loops[i] = new EventLoop(i, new HandshakePolicy(_runtime, _telemetry, handOff, holds, random, OnBug), _runtime.Clock, rehomes: rehomes)
             {
                 DescriptorCap = DescriptorBudget.Cap(descriptors),
             };

@@ -6,6 +6,7 @@ using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -44,6 +45,9 @@ internal sealed class GatewayRuntime
     public ILogger Logger { get; set; } = NullLogger.Instance;
 
     public EndpointDrains Drains { get; }
+
+    /// <summary>What held connections may keep of their clients' messages, all together.</summary>
+    public HoldMemory HoldMemory { get; } = new(capacity: 0);
 
     /// <summary>Called after every change of backends or endpoints, by the thread that changed them, under its lock: must not wait.</summary>
     public Action? Changed { get; set; }
@@ -133,6 +137,7 @@ internal sealed class GatewayRuntime
     {
         lock (_gate)
         {
+            HoldMemory.Capacity = configuration.BufferTotal;
             var known = KnownBackends.ToDictionary(b => b.Name, StringComparer.Ordinal);
             var backends = new List<BackendState>();
             foreach (var options in configuration.Backends)

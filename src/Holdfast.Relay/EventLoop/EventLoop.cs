@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using Holdfast.Relay.Handshakes;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.WebSocket;
@@ -19,6 +20,7 @@ public sealed class EventLoop : IDisposable
     private readonly LoopCore _core;
     private readonly PairRelay _relay;
     private readonly HandshakeDriver _handshakes;
+    private readonly HeldRelay _held;
     private readonly Acceptor _acceptor;
     private readonly WakeUp _wakeUp = new();
     private readonly ConcurrentQueue<Action<EventLoop>> _posted = new();
@@ -35,12 +37,14 @@ public sealed class EventLoop : IDisposable
     /// <param name="policy">Used on this loop's thread only.</param>
     /// <param name="clock">Milliseconds that deadlines are measured in.</param>
     /// <param name="capacity">Pairs at most; costs address space, not memory.</param>
-    public EventLoop(int number, IHandshakePolicy policy, LoopClock clock, int capacity = 1 << 20)
+    /// <param name="rehomes">Used on this loop's thread only; null: the policy holds no pair.</param>
+    public EventLoop(int number, IHandshakePolicy policy, LoopClock clock, int capacity = 1 << 20, IRehomePolicy? rehomes = null)
     {
         Number = number;
         _core = new LoopCore(clock, capacity);
         _relay = new PairRelay(_core, policy);
         _handshakes = new HandshakeDriver(_core, _relay, policy);
+        _held = new HeldRelay(_core, _relay, _handshakes, rehomes, capacity);
         _acceptor = new Acceptor(_core, OnAccepted);
         _ = _core.Epoll.Register(_wakeUp.Fd, EpollEvents.In | EpollEvents.EdgeTriggered, WakeUpToken);
         _thread = new Thread(Run) { Name = "holdfast-loop-" + number, IsBackground = true };
@@ -162,8 +166,9 @@ public sealed class EventLoop : IDisposable
             var state = _core.Pairs[i].State;
             if (state == PairState.Relaying)
                 _ = _relay.Close(i, reason, EndSide.Gateway, downstream, upstream);
-            else if (state is PairState.ReadingRequest or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse)
-                _handshakes.Shutdown(i);
+            else if (state is PairState.ReadingRequest or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse
+                && _core.Pairs[i].Held == 0)
+                _handshakes.Shutdown(i);    // A re-home's handshake ends with its client's pair.
         }
     }
 
@@ -199,7 +204,12 @@ public sealed class EventLoop : IDisposable
             if (count == views.Length || i - from == PlacesPerSnapshot)
                 return i;
             if (_core.Pairs[i].State == PairState.Relaying)
-                views[count++] = PairViews.Of(in _core.Pairs[i], _core.Now);
+            {
+                views[count] = PairViews.Of(in _core.Pairs[i], _core.Now);
+                if (_core.Pairs[i].Held != 0)
+                    _held.Describe(i, ref views[count]);
+                count++;
+            }
         }
 
         return -1;
@@ -223,6 +233,7 @@ public sealed class EventLoop : IDisposable
                 _core.Free(i, abort: true);
         }
 
+        _held.Dispose();
         _core.Dispose();
         _wakeUp.Dispose();
     }
@@ -252,8 +263,11 @@ public sealed class EventLoop : IDisposable
         for (var i = from; i < end; i++)
         {
             ref var pair = ref _core.Pairs[i];
-            if (pair.State == PairState.Relaying && pair.Settings.EndpointId == endpointId)
-                pair.DrainAt = 0;
+            if (pair.State != PairState.Relaying || pair.Settings.EndpointId != endpointId)
+                continue;
+            pair.DrainAt = 0;
+            if (pair.Held != 0)
+                _held.OnDrainCancelled(i);
         }
 
         if (end < _core.Pairs.HighWater)
@@ -342,7 +356,9 @@ public sealed class EventLoop : IDisposable
         ref var pair = ref _core.Pairs[index];
         if (pair.Generation != (int)(token >> 32))
             return;     // Closed earlier in this batch.
-        if (pair.State >= PairState.Relaying)
+        if (pair.State == PairState.Companion)
+            _held.OnCompanionEvent(index, events);
+        else if (pair.State >= PairState.Relaying)
             _relay.OnEvent(index, side, events);
         else
             _handshakes.OnEvent(index, side, events);
@@ -351,7 +367,11 @@ public sealed class EventLoop : IDisposable
     private void OnReady(ulong token)
     {
         var index = (int)((uint)token >> 1);
-        if (_core.Pairs[index].Generation == (int)(token >> 32))
+        if (_core.Pairs[index].Generation != (int)(token >> 32))
+            return;
+        if (_core.Pairs[index].State == PairState.Companion)
+            _held.OnCompanionReady(index);
+        else if (_core.Pairs[index].State >= PairState.Relaying)
             _relay.OnReady(index, (Side)(token & 1));
     }
 

@@ -13,6 +13,8 @@ internal sealed class LoopCore : IDisposable
     /// <summary>Room before the read bytes, where held bytes are put back in front of them.</summary>
     public const int Headroom = 256;
 
+    private const EpollEvents All = EpollEvents.In | EpollEvents.Out | EpollEvents.ReadHangUp | EpollEvents.EdgeTriggered;
+
     private readonly Queue<ulong> _ready = new();
     private EndpointTraffic[] _traffic = new EndpointTraffic[64];
     private int _lastGeneration;
@@ -101,8 +103,18 @@ internal sealed class LoopCore : IDisposable
     public bool Register(int index, Side side)
     {
         ref var pair = ref Pairs[index];
-        const EpollEvents All = EpollEvents.In | EpollEvents.Out | EpollEvents.ReadHangUp | EpollEvents.EdgeTriggered;
         return Epoll.Register(pair.Legs[(int)side].Fd, All, Token(pair.Generation, index, side)) == 0;
+    }
+
+    /// <summary>A registered leg has come to another pair: what is ready is told anew, to this one. An edge told before finds the socket where it was.</summary>
+    public void Reregister(int index, Side side)
+    {
+        ref var pair = ref Pairs[index];
+        ref var leg = ref pair.Legs[(int)side];
+        leg.Flags = (leg.Flags & ~(LegFlags.Queued | LegFlags.Paused)) | LegFlags.Readable;
+        // A registered, open socket can be modified: nothing of this can fail for want of memory.
+        _ = Epoll.Modify(leg.Fd, All, Token(pair.Generation, index, side));
+        Enqueue(index, side);
     }
 
     public void Enqueue(int index, Side side)

@@ -52,6 +52,16 @@ internal sealed class LoopDrains
             Admit(ref pair, entry, now, random);
     }
 
+    /// <summary>Another endpoint took a pair over: the drain of the one that it left concerns it no longer; one that has begun there meanwhile does.</summary>
+    public void OnMoved(ref Pair pair, long now, LoopRandom random)
+    {
+        if (_all is not null)
+            return;
+        pair.DrainAt = 0;
+        if (_byEndpoint.Count > 0 && _byEndpoint.TryGetValue(pair.Settings.EndpointId, out var entry))
+            Admit(ref pair, entry, now, random);
+    }
+
     private void Admit(ref Pair pair, Entry entry, long now, LoopRandom random)
     {
         if (pair.AcceptedAt > entry.BegunAt)

@@ -1,4 +1,5 @@
 using Holdfast.Relay.Buffers;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Http1;
@@ -67,6 +68,18 @@ public sealed class Handshake
 
     public PathBytes Path { get; set; }
 
+    /// <summary>With Upgrade: how the pair is held; null: it is not.</summary>
+    public HoldSettings? Hold { get; set; }
+
+    /// <summary>Tells the accepted sub-protocol from others; 0: none.</summary>
+    public ulong SubProtocol { get; set; }
+
+    /// <summary>Of a re-home's handshake: why it failed.</summary>
+    public RedialFailure Failure { get; set; }
+
+    /// <summary>The held pair that this handshake finds an endpoint for; 0: it is a client's.</summary>
+    internal int Held { get; set; }
+
     /// <summary>For RelayRefusal: how the answer's body ends. Length counts from after the head.</summary>
     public ResponseBody Body { get; set; }
 
@@ -91,6 +104,10 @@ public sealed class Handshake
         ReservedBits = default;
         Path = default;
         Body = default;
+        Hold = null;
+        SubProtocol = 0;
+        Failure = default;
+        Held = 0;
         PolicyState = null;
     }
 }

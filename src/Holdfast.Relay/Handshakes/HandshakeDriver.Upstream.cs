@@ -112,7 +112,7 @@ internal sealed partial class HandshakeDriver
             if (end < 0)
                 return true;
             handshake.Now = _core.Now;
-            var step = _policy.OnResponse(handshake, bytes[..end]);
+            var step = PolicyOf(handshake).OnResponse(handshake, bytes[..end]);
             switch (step)
             {
                 case HandshakeStep.AwaitNext:
@@ -135,9 +135,17 @@ internal sealed partial class HandshakeDriver
     /// <summary>The 101 goes to the client, then what each side sent right behind its head.</summary>
     private void Upgrade(int index, ref Pair pair, Handshake handshake, int end)
     {
+        if (handshake.Held != 0)
+        {
+            CompleteRedial(index, ref pair, handshake, end);
+            return;
+        }
+
         pair.Id = handshake.Id;
         pair.Path = handshake.Path;
         _relay.Establish(index, handshake.Settings, handshake.ReservedBits);
+        if (handshake.Hold is { } hold)
+            _held?.Attach(index, hold, handshake);
         _policy.OnEstablished(handshake);
         var alive = _relay.SendToClient(index, handshake.Response.Bytes)
             && _relay.Accept(index, Side.Upstream, handshake.ResponseReceived.Bytes[end..])

@@ -1,5 +1,6 @@
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Http1;
@@ -30,6 +31,7 @@ internal sealed partial class HandshakeDriver
     private readonly IHandshakePolicy _policy;
     private readonly List<Handshake> _handshakes = [];
     private readonly Stack<int> _free = new();
+    private HeldRelay? _held;
 
     public HandshakeDriver(LoopCore core, PairRelay relay, IHandshakePolicy policy)
     {
@@ -37,6 +39,9 @@ internal sealed partial class HandshakeDriver
         _relay = relay;
         _policy = policy;
     }
+
+    /// <summary>Whose connections re-homes ask for. Before the first handshake.</summary>
+    public void Serve(HeldRelay held) => _held = held;
 
     /// <summary>Handshakes in flight that have begun to speak.</summary>
     public int InFlight => _handshakes.Count - _free.Count;
@@ -265,7 +270,7 @@ internal sealed partial class HandshakeDriver
             if (failure is null)
                 return;
             DropUpstream(ref pair);
-            step = _policy.OnDialFailed(handshake, failure.Value);
+            step = PolicyOf(handshake).OnDialFailed(handshake, failure.Value);
         }
 
         Refuse(index, ref pair, handshake);
@@ -275,7 +280,7 @@ internal sealed partial class HandshakeDriver
     {
         DropUpstream(ref pair);
         handshake.Now = _core.Now;
-        Advance(index, ref pair, handshake, _policy.OnDialFailed(handshake, failure));
+        Advance(index, ref pair, handshake, PolicyOf(handshake).OnDialFailed(handshake, failure));
     }
 
     private static void DropUpstream(ref Pair pair)
@@ -293,8 +298,16 @@ internal sealed partial class HandshakeDriver
         Refuse(index, ref pair, handshake);
     }
 
+    private IDialPolicy PolicyOf(Handshake handshake) => handshake.Held == 0 ? _policy : _held!.Policy;
+
     private void Refuse(int index, ref Pair pair, Handshake handshake)
     {
+        if (handshake.Held != 0)
+        {
+            FailRedial(index, ref pair, handshake);
+            return;
+        }
+
         _policy.OnHandshakeEnded(handshake, HandshakeEnd.Refused);
         SendAndRelease(index, ref pair, handshake.Response, handshake);
         if (pair.State != PairState.Free)
@@ -323,7 +336,7 @@ internal sealed partial class HandshakeDriver
         {
             var handshake = HandshakeOf(in pair);
             handshake.Now = _core.Now;
-            _policy.OnHandshakeEnded(handshake, end);
+            PolicyOf(handshake).OnHandshakeEnded(handshake, end);
             Release(ref pair);
         }
 

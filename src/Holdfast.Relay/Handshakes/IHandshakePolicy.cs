@@ -61,12 +61,24 @@ public enum HandshakeEnd
     Shutdown,
 }
 
+/// <summary>What is asked about every dial, a client's or a re-home's.</summary>
+public interface IDialPolicy
+{
+    /// <summary>Dial (with a new target) or Refuse. A Dial after <see cref="HandshakeDriver.MaxAttempts"/> of them is taken as Refuse.</summary>
+    HandshakeStep OnDialFailed(Handshake handshake, DialFailure failure);
+
+    /// <summary>A whole response head. Upgrade, RelayRefusal (a client's only), AwaitNext, Dial or Refuse. The span is valid during the call.</summary>
+    HandshakeStep OnResponse(Handshake handshake, ReadOnlySpan<byte> head);
+
+    void OnHandshakeEnded(Handshake handshake, HandshakeEnd end);
+}
+
 /// <summary>
 /// Decides handshakes. One instance per loop, called on that loop's thread only; must not block. Each handshake that reached
-/// <see cref="OnRequest"/> ends with exactly one of <see cref="HandOff"/>, <see cref="OnEstablished"/> and <see cref="OnHandshakeEnded"/>;
+/// <see cref="OnRequest"/> ends with exactly one of <see cref="HandOff"/>, <see cref="OnEstablished"/> and <see cref="IDialPolicy.OnHandshakeEnded"/>;
 /// each established pair with one <see cref="OnPairEnded"/>.
 /// </summary>
-public interface IHandshakePolicy
+public interface IHandshakePolicy : IDialPolicy
 {
     /// <summary>A whole request head, its last CRLF CRLF included. Dial, Refuse or HandOff. The span is valid during the call.</summary>
     HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head);
@@ -74,18 +86,10 @@ public interface IHandshakePolicy
     /// <summary>Fills <see cref="Handshake.Response"/> for a request that never came whole; the outcome counts as a refusal.</summary>
     void OnRequestFault(Handshake handshake, RequestFault fault);
 
-    /// <summary>Dial (with a new target) or Refuse. A Dial after <see cref="HandshakeDriver.MaxAttempts"/> of them is taken as Refuse.</summary>
-    HandshakeStep OnDialFailed(Handshake handshake, DialFailure failure);
-
-    /// <summary>A whole response head. Upgrade, RelayRefusal, AwaitNext, Dial or Refuse. The span is valid during the call.</summary>
-    HandshakeStep OnResponse(Handshake handshake, ReadOnlySpan<byte> head);
-
     /// <summary>Takes the socket and the bytes already read. False: not taken, the caller refuses by <see cref="Handshake.Response"/>.</summary>
     bool HandOff(Handshake handshake, int fd, ReadOnlySpan<byte> received);
 
     void OnEstablished(Handshake handshake);
-
-    void OnHandshakeEnded(Handshake handshake, HandshakeEnd end);
 
     void OnPairEnded(in PairEnd end);
 }

@@ -18,7 +18,7 @@ public enum EpollEvents : uint
 
 /// <summary>
 /// One epoll instance with its event array. Owned by one thread, but for <see cref="Dispose"/> after that thread has ended.
-/// Sockets are registered once, edge-triggered, for everything: no epoll_ctl follows in a connection's life.
+/// Sockets are registered once, edge-triggered, for everything: no epoll_ctl follows until a re-home gives one to another pair.
 /// </summary>
 public sealed unsafe class Epoll : IDisposable
 {
@@ -26,7 +26,7 @@ public sealed unsafe class Epoll : IDisposable
     private static readonly int Stride = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
     private static readonly int DataOffset = Stride - 8;
 
-    private const int CloExec = 0x80000, Add = 1, Delete = 2;
+    private const int CloExec = 0x80000, Add = 1, Delete = 2, Change = 3;
     private readonly byte* _events;
     private readonly int _capacity;
     private int _fd;
@@ -48,6 +48,15 @@ public sealed unsafe class Epoll : IDisposable
         Unsafe.WriteUnaligned(item, (uint)events);
         Unsafe.WriteUnaligned(item + DataOffset, data);
         return Libc.epoll_ctl(_fd, Add, fd, item) == 0 ? 0 : -Marshal.GetLastSystemError();
+    }
+
+    /// <summary>Gives a registered descriptor other data; what is ready is told anew. 0 or a negated errno.</summary>
+    public int Modify(int fd, EpollEvents events, ulong data)
+    {
+        var item = stackalloc byte[16];
+        Unsafe.WriteUnaligned(item, (uint)events);
+        Unsafe.WriteUnaligned(item + DataOffset, data);
+        return Libc.epoll_ctl(_fd, Change, fd, item) == 0 ? 0 : -Marshal.GetLastSystemError();
     }
 
     /// <summary>

@@ -41,6 +41,14 @@ internal unsafe struct NativeBuffer
             Release();
     }
 
+    /// <summary>Forgets the last bytes.</summary>
+    public void RemoveLast(int count)
+    {
+        _length -= count;
+        if (_length == 0)
+            Release();
+    }
+
     public void Release()
     {
         NativeMemory.Free(_memory);

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Wire.Http1;
 using Holdfast.Wire.WebSocket;
@@ -30,6 +31,9 @@ internal enum PairState : byte
 
     /// <summary>Nothing more is relayed; what waits is flushed, then both legs end in order or in time.</summary>
     Closing,
+
+    /// <summary>An upstream leg without a client: of the held pair that <see cref="Pair.Held"/> names.</summary>
+    Companion,
 }
 
 [Flags]
@@ -89,13 +93,19 @@ internal struct Leg
     public int Fd;
     public LegFlags Flags;
 
+    /// <summary>Of a held pair: bytes at the end of <see cref="Held"/> that the scanner has not taken; at most <see cref="FrameScanner.MaxHeld"/>.</summary>
+    public byte Unscanned;
+
+    /// <summary>Of a held pair: what becomes of the rest of a long frame or message from this leg.</summary>
+    public PieceVerdict Piece;
+
     /// <summary>Of the frames received from this leg.</summary>
     public FrameScanner Scanner;
 
     /// <summary>Waits to be sent to this leg, because its socket took no more.</summary>
     public NativeBuffer Spill;
 
-    /// <summary>Received from this leg and not yet passed on: the start of a header or of a control frame.</summary>
+    /// <summary>Received from this leg and not yet passed on: the start of a header or of a control frame; of a held pair also of a frame or message.</summary>
     public NativeBuffer Held;
 
     public long LastReceived;
@@ -161,6 +171,9 @@ internal struct Pair
     public int Generation;
     public int HandshakeIndex;
     public int ListenerId;
+
+    /// <summary>Index of what a held pair has more, and of its companions; 0: not held.</summary>
+    public int Held;
 
     /// <summary>Links of the timer wheel's list; see there.</summary>
     public int TimerNext;

@@ -1,4 +1,5 @@
 using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Wire.WebSocket;
 
@@ -23,6 +24,8 @@ internal sealed partial class PairRelay
         ref var pair = ref _core.Pairs[index];
         if (pair.State != PairState.Relaying)
             return true;
+        if (pair.Held != 0)
+            _held.OnClosing(index);
         if (SetEnd(ref pair, reason, endSide))
             pair.CloseCode = (ushort)(downstream != 0 ? downstream : upstream);
         pair.State = PairState.Closing;
@@ -62,7 +65,7 @@ internal sealed partial class PairRelay
     }
 
     /// <summary>First cause wins.</summary>
-    private static bool SetEnd(ref Pair pair, EndReason reason, EndSide side)
+    internal static bool SetEnd(ref Pair pair, EndReason reason, EndSide side)
     {
         if (pair.EndReason != EndReason.None)
             return false;
@@ -71,14 +74,18 @@ internal sealed partial class PairRelay
         return true;
     }
 
+    /// <summary>Whether a frame of our own may be sent to a leg: what was passed on to it ends with a frame.</summary>
+    private bool IsAtBoundary(in Pair pair, Side to) =>
+        pair.Held != 0 ? _held.IsAtBoundary(in pair, to) : pair.Legs[(int)to ^ 1].Scanner.AtFrameBoundary;
+
     private static bool IsCloseWanted(in Pair pair, Side to) => (pair.ClosesWanted & (1 << (int)to)) != 0;
 
-    private bool OnProtocolError(int index, ref Pair pair, Side side) => side == Side.Downstream
+    internal bool OnProtocolError(int index, ref Pair pair, Side side) => side == Side.Downstream
         ? Close(index, EndReason.DownstreamProtocolError, EndSide.Downstream, CloseCode.ProtocolError, CloseCode.GoingAway)
         : Close(index, EndReason.UpstreamProtocolError, EndSide.Upstream, CloseCode.InternalError, CloseCode.ProtocolError);
 
     /// <summary>A Close frame of a leg was passed on: once both have come TCP ends too, else the other has a bounded time.</summary>
-    private bool OnCloseRelayed(int index, ref Pair pair, Side side)
+    internal bool OnCloseRelayed(int index, ref Pair pair, Side side)
     {
         if (pair.Legs[(int)side ^ 1].Has(LegFlags.CloseReceived))
         {
@@ -98,6 +105,7 @@ internal sealed partial class PairRelay
         ref var from = ref pair.Legs[(int)side];
         from.Flags |= LegFlags.ReadDone;
         from.Held.Release();
+        from.Unscanned = 0;
         failed |= from.Has(LegFlags.WriteFailed);     // The reset may have been told to the send, and is told once.
         if (pair.State == PairState.RelayingRefusal)
             return OnRefusalReadEnded(index, ref pair, side);
@@ -108,6 +116,9 @@ internal sealed partial class PairRelay
             AbortIfTorn(ref pair, Other(side));
             return Drop(index, ref pair);       // A leg that waited for this one's spill is read on.
         }
+
+        if (pair.Held != 0 && _held.OnReadEnded(index, side, out var alive))
+            return alive;
 
         // An endpoint that ends between frames after the client did, with or without a Close frame, is not lost: its FIN is passed on.
         var clientEnded = (pair.Down.Flags & (LegFlags.CloseReceived | LegFlags.ReadDone)) != 0;
@@ -143,6 +154,13 @@ internal sealed partial class PairRelay
         leg.Flags |= LegFlags.WriteFailed | LegFlags.FinSent | LegFlags.HungUp;
         leg.Flags &= ~(LegFlags.FinWanted | LegFlags.Paused);
         leg.Spill.Release();
+        if (pair.State == PairState.Companion)
+        {
+            leg.Flags |= LegFlags.Readable;
+            _core.Enqueue(index, side);
+            return true;
+        }
+
         if (leg.Has(LegFlags.ReadDone))
             return pair.State == PairState.Relaying ? OnLegLost(index, ref pair, side) : FinishIfDone(index, ref pair);
         leg.Flags |= LegFlags.Readable;
@@ -172,6 +190,8 @@ internal sealed partial class PairRelay
             return false;
         if (!from.Scanner.AtFrameBoundary)
             return true;
+        if (pair.Held != 0)
+            _held.OnFrameFinished(in pair, Other(side));
         pair.ClosesWanted &= (byte)~(1 << ((int)side ^ 1));
         SendClose(index, ref pair, Other(side));
         return pair.State != PairState.Free && FinishIfDone(index, ref pair);
@@ -184,7 +204,7 @@ internal sealed partial class PairRelay
         ref var other = ref pair.Legs[(int)side ^ 1];
         if (leg.Fd < 0 || (leg.Flags & (LegFlags.FinSent | LegFlags.FinWanted)) != 0)
             return;
-        if (!other.Scanner.AtFrameBoundary)
+        if (!IsAtBoundary(in pair, side))
         {
             if (other.Has(LegFlags.ReadDone))
                 DropLeg(ref pair, side, abort: true);
@@ -231,7 +251,7 @@ internal sealed partial class PairRelay
     }
 
     /// <summary>FIN once nothing waits. False: the pair is gone.</summary>
-    private bool WantFin(int index, ref Pair pair, Side side)
+    internal bool WantFin(int index, ref Pair pair, Side side)
     {
         ref var leg = ref pair.Legs[(int)side];
         if (leg.Fd < 0 || leg.Has(LegFlags.FinSent))
@@ -252,7 +272,7 @@ internal sealed partial class PairRelay
     }
 
     /// <summary>Both legs are read on and what comes is dropped. False: the pair is gone.</summary>
-    private bool Drop(int index, ref Pair pair)
+    internal bool Drop(int index, ref Pair pair)
     {
         if (pair.State == PairState.Free)
             return false;
@@ -279,12 +299,14 @@ internal sealed partial class PairRelay
         static bool IsDone(in Leg leg) => leg.Fd < 0 || (leg.Has(LegFlags.ReadDone) && leg.Has(LegFlags.FinSent));
     }
 
-    private void DropLeg(ref Pair pair, Side side, bool abort)
+    internal void DropLeg(ref Pair pair, Side side, bool abort)
     {
         ref var leg = ref pair.Legs[(int)side];
         leg.Flags = (leg.Flags | LegFlags.ReadDone | LegFlags.FinSent) & ~(LegFlags.FinWanted | LegFlags.PingWanted | LegFlags.Paused);
         leg.Spill.Release();
         leg.Held.Release();
+        leg.Unscanned = 0;
+        leg.Piece = PieceVerdict.None;
         if (leg.Fd < 0)
             return;
         if (abort)
@@ -318,6 +340,8 @@ internal sealed partial class PairRelay
                 MessagesFromEndpoint = pair.Up.MessagesReceived,
                 Path = pair.Path,
             };
+            if (pair.Held != 0)
+                _held.OnFinished(index, ref end);
             _core.Free(index);
             _policy.OnPairEnded(in end);
             return false;

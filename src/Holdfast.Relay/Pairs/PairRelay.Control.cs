@@ -6,7 +6,7 @@ namespace Holdfast.Relay.Pairs;
 /// <summary>Control frames, whole: what is relayed, what is swallowed, what ends the pair (RFC 6455 5.5).</summary>
 internal sealed partial class PairRelay
 {
-    private const int PingPayload = sizeof(ulong);
+    internal const int PingPayload = sizeof(ulong);
 
     /// <summary>What is to be done with a control frame.</summary>
     private enum ControlFrame
@@ -62,7 +62,7 @@ internal sealed partial class PairRelay
     /// A peer answers pings in order, but may answer only the last: a pong settles every ping sent earlier on that leg, ours or relayed
     /// (RFC 6455 5.5.3). Ours is swallowed (false); a repeat of it, or any other pong, is the client's or endpoint's own business.
     /// </summary>
-    private static bool OnPong(ref Leg from, ReadOnlySpan<byte> payload)
+    internal static bool OnPong(ref Leg from, ReadOnlySpan<byte> payload)
     {
         if (from.Has(LegFlags.PingPending) && payload.Length == PingPayload && BinaryPrimitives.ReadUInt64LittleEndian(payload) == from.PingTag)
         {
@@ -83,7 +83,7 @@ internal sealed partial class PairRelay
     }
 
     /// <summary>FNV-1a: only tells the last relayed ping from earlier ones; nothing rests on it being hard to forge.</summary>
-    private static ulong HashOf(ReadOnlySpan<byte> bytes)
+    internal static ulong HashOf(ReadOnlySpan<byte> bytes)
     {
         var hash = 14695981039346656037ul;
         foreach (var b in bytes)
@@ -95,18 +95,18 @@ internal sealed partial class PairRelay
     /// Sends our ping to a leg if a frame boundary and an empty spill allow; else it waits for the boundary, and is dropped there if by then
     /// it is not due any more. False: the pair is gone.
     /// </summary>
-    private bool TryPing(int index, ref Pair pair, Side side)
+    internal bool TryPing(int index, ref Pair pair, Side side)
     {
         ref var leg = ref pair.Legs[(int)side];
-        ref var other = ref pair.Legs[(int)side ^ 1];
-        if (!other.Scanner.AtFrameBoundary || !leg.Spill.IsEmpty)
+        if (!IsAtBoundary(in pair, side) || !leg.Spill.IsEmpty)
         {
             leg.Flags |= LegFlags.PingWanted;
             return true;
         }
 
         leg.Flags &= ~LegFlags.PingWanted;
-        if (leg.Has(LegFlags.WriteFailed) || PingDeadline(in leg, in pair.Settings, _core.Now) > _core.Now)
+        var isFence = pair.Held != 0 && side == Side.Upstream && _held.WantsFence(in pair);
+        if (leg.Has(LegFlags.WriteFailed) || (!isFence && PingDeadline(in leg, in pair.Settings, _core.Now) > _core.Now))
             return true;
         // A ping that is still pending keeps its tag: whichever pong comes is swallowed.
         if (!leg.Has(LegFlags.PingPending))
@@ -114,6 +114,8 @@ internal sealed partial class PairRelay
         leg.Flags |= LegFlags.PingPending;
         leg.Flags &= ~LegFlags.RelayedAfterOwn;
         leg.PingSentAt = _core.Now;
+        if (pair.Held != 0 && side == Side.Upstream)
+            _held.OnPingSent(in pair);
         Span<byte> payload = stackalloc byte[PingPayload];
         BinaryPrimitives.WriteUInt64LittleEndian(payload, leg.PingTag);
         Span<byte> frame = stackalloc byte[FrameWriter.MaxControlFrame];
@@ -125,5 +127,5 @@ internal sealed partial class PairRelay
     }
 
     /// <summary>What we send upstream is masked with a fresh key (RFC 6455 5.3); what we send downstream is not masked.</summary>
-    private uint? MaskFor(Side side) => side == Side.Upstream ? _core.Random.NextUInt32() : null;
+    internal uint? MaskFor(Side side) => side == Side.Upstream ? _core.Random.NextUInt32() : null;
 }

@@ -30,6 +30,8 @@ internal sealed partial class PairRelay
                 return;
             }
 
+            if (pair.Held != 0 && !_held.OnTimer(index))
+                return;
             if (pair.DrainAt != 0 && pair.DrainAt <= now)
             {
                 _ = Close(index, _core.Drains.Reason, EndSide.Gateway, (CloseCode)pair.DrainCode, CloseCode.GoingAway);
@@ -64,6 +66,8 @@ internal sealed partial class PairRelay
             next = Math.Min(next, Math.Min(IdleDeadline(in pair), HalfCloseDeadline(in pair)));
             if (pair.DrainAt != 0)
                 next = Math.Min(next, pair.DrainAt);
+            if (pair.Held != 0)
+                next = Math.Min(next, _held.NextLook(in pair));
             for (var side = 0; side < 2; side++)
             {
                 ref var leg = ref pair.Legs[side];
@@ -157,6 +161,8 @@ internal sealed partial class PairRelay
     /// <summary>One leg is lost: it is reset, and the other told.</summary>
     private bool EndLeg(int index, ref Pair pair, Side side, EndReason reason)
     {
+        if (side == Side.Upstream && pair.Held != 0 && _held.OnUpstreamDead(index))
+            return false;
         DropLeg(ref pair, side, abort: true);
         _ = side == Side.Downstream
             ? Close(index, reason, EndSide.Downstream, 0, CloseCode.GoingAway)

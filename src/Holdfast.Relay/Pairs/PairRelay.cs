@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Handshakes;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Wire.WebSocket;
 
@@ -18,12 +19,16 @@ internal sealed partial class PairRelay
 
     private readonly LoopCore _core;
     private readonly IHandshakePolicy _policy;
+    private HeldRelay _held = null!;
 
     public PairRelay(LoopCore core, IHandshakePolicy policy)
     {
         _core = core;
         _policy = policy;
     }
+
+    /// <summary>Who relays for held pairs. Before the first pair.</summary>
+    public void Serve(HeldRelay held) => _held = held;
 
     private static Side Other(Side side) => (Side)((int)side ^ 1);
 
@@ -108,7 +113,8 @@ internal sealed partial class PairRelay
         {
             if ((from.Flags & (LegFlags.Readable | LegFlags.ReadDone)) != LegFlags.Readable)
                 return true;
-            if (!to.Spill.IsEmpty && (pair.State != PairState.Closing || IsCloseWanted(in pair, Other(side))))
+            if ((!to.Spill.IsEmpty && (pair.State != PairState.Closing || IsCloseWanted(in pair, Other(side))))
+                || (pair.Held != 0 && !_held.MayRead(in pair, side)))
             {
                 from.Flags |= LegFlags.Paused;
                 return true;
@@ -146,6 +152,8 @@ internal sealed partial class PairRelay
     {
         if (pair.State != PairState.Relaying)
             return OnReceivedElsewhere(index, ref pair, side, count);
+        if (pair.Held != 0)
+            return _held.OnReceived(index, side, count);
 
         ref var from = ref pair.Legs[(int)side];
         ref var to = ref pair.Legs[(int)side ^ 1];
@@ -241,7 +249,7 @@ internal sealed partial class PairRelay
 
     /// <summary>Sends bytes to a leg, or lets them wait behind what waits already. False: the pair is gone.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool Send(int index, ref Pair pair, Side side, ReadOnlySpan<byte> bytes)
+    internal bool Send(int index, ref Pair pair, Side side, ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty)
             return true;
@@ -267,7 +275,8 @@ internal sealed partial class PairRelay
         if (leg.Spill.IsEmpty)
             leg.SpillProgressAt = _core.Now;
         // Held bytes come on top of a read, and a Close of our own on top of both: it is what tells a slow side that this is over.
-        if (leg.Spill.Length + bytes.Length > pair.Settings.SpillCap + FrameScanner.MaxHeld + FrameWriter.MaxControlFrame)
+        if (leg.Spill.Length + bytes.Length > pair.Settings.SpillCap + FrameScanner.MaxHeld + FrameWriter.MaxControlFrame
+            && (pair.Held == 0 || leg.Spill.Length + bytes.Length > _held.SpillCap(in pair)))
             return EndNow(index, ref pair, EndReason.SpillOverflow, SideOf(side));
         leg.Spill.Append(bytes);
         ArmTimer(index, ref pair);
@@ -275,7 +284,7 @@ internal sealed partial class PairRelay
     }
 
     /// <summary>The socket takes bytes again. Once nothing waits, the other leg is read on. False: the pair is gone.</summary>
-    private bool Flush(int index, ref Pair pair, Side side)
+    internal bool Flush(int index, ref Pair pair, Side side)
     {
         ref var leg = ref pair.Legs[(int)side];
         while (!leg.Spill.IsEmpty)
@@ -306,6 +315,8 @@ internal sealed partial class PairRelay
             other.PingSentAt = _core.Now;
         }
 
+        if (pair.Held != 0 && side == Side.Downstream && !_held.OnClientReads(index))
+            return false;
         return other.Fd < 0 || Read(index, ref pair, Other(side));
     }
 
