@@ -67,6 +67,50 @@ public sealed class DrainEventTests
     }
 
     [Fact]
+    public async Task A_held_backends_drain_tells_who_was_rehomed_and_so_do_the_connections()
+    {
+        const int Connections = 12;
+        using var leaving = new EchoEndpoint();
+        using var staying = new EchoEndpoint();
+        var setup = new GatewaySetup { Endpoints = [leaving.Port], Backend = "slowStart: 0s, drain: {duration: 0s}, hold: {protocol: opaque, quiet: 10ms}" };
+        await using var gateway = await GatewayFixture.StartAsync(setup);
+        using var crowd = await Crowd.GatherAsync(gateway.Address, Connections);
+        await gateway.ApplyAsync(setup with { Endpoints = [leaving.Port, staying.Port] });
+        using var events = await EventStream.OpenAsync(gateway.Host.AdminAddress);
+        _ = await gateway.SendAsync(HttpMethod.Post, DrainOf(leaving.Port));
+
+        JsonElement? ended = null;
+        var (planned, taken) = (0, 0);
+        while (ended is null || planned < Connections)
+        {
+            var (name, data) = (await events.NextAsync())!.Value;
+            if (name == "drain-ended")
+                ended = data;
+            if (name != "rehomes")
+                continue;
+            planned += Number(data, "planned");
+            taken += Number(data, "completed") + Number(data, "cutShort");
+            Assert.Equal((0, 0, 0), (Number(data, "crash"), Number(data, "closeFirst"), Number(data, "unknown")));
+        }
+
+        Assert.Equal((Connections, Connections, Connections), (planned, taken, crowd.Open));
+        Assert.Equal(("empty", Name(leaving.Port)), (Text(ended.Value, "outcome"), Text(ended.Value, "endpoint")));
+        Assert.Equal(
+            (Connections, Connections, 0, 0),
+            (Number(ended.Value, "connections"), Number(ended.Value, "rehomed"), Number(ended.Value, "closed"), Number(ended.Value, "ended")));
+
+        using var http = new HttpClient();
+        using var list = JsonDocument.Parse(await http.GetStringAsync(new Uri($"http://{gateway.Host.AdminAddress}/v1/connections?backend=test")));
+        var connections = list.RootElement.GetProperty("connections").EnumerateArray().ToList();
+        Assert.Equal(Connections, connections.Count);
+        Assert.All(connections, c => Assert.Equal((Name(staying.Port), 1, 0, false), (Text(c, "endpoint"), Number(c, "rehomes"), Number(c, "unknown"), c.GetProperty("held").GetBoolean())));
+        Assert.All(connections, c => Assert.True(c.GetProperty("rehomeAgeMs").GetInt64() >= 0));
+        Assert.Equal(Connections, Number(await gateway.EndpointAsync(leaving.Port), "rehomedTotal"));
+        Assert.Equal(Connections, await gateway.MetricAsync("holdfast_rehomes_total", "backend=\"test\"", "cause=\"planned\""));
+        Assert.Equal(Connections, await gateway.MetricAsync("holdfast_rehome_seconds_count", "backend=\"test\""));
+    }
+
+    [Fact]
     public async Task An_endpoint_that_is_removed_is_told_with_its_cause_until_it_is_gone()
     {
         using var removed = new QuietEndpoint();
@@ -121,9 +165,13 @@ public sealed class DrainEventTests
     private static Task<GatewayFixture> StartAsync(QuietEndpoint endpoint) => GatewayFixture.StartAsync(
         new GatewaySetup { Endpoints = [endpoint.Port], Backend = "slowStart: 0s, drain: {duration: 60s}, keepAlive: {pingInterval: 0s}" }, manualTime: true);
 
-    private static string Name(QuietEndpoint endpoint) => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{endpoint.Port}");
+    private static string Name(QuietEndpoint endpoint) => Name(endpoint.Port);
 
-    private static string DrainOf(QuietEndpoint endpoint) => $"/v1/backends/test/endpoints/{Name(endpoint)}/drain";
+    private static string Name(int port) => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
+
+    private static string DrainOf(QuietEndpoint endpoint) => DrainOf(endpoint.Port);
+
+    private static string DrainOf(int port) => $"/v1/backends/test/endpoints/{Name(port)}/drain";
 
     private static string Text(JsonElement data, string field) => data.GetProperty(field).GetString()!;
 
