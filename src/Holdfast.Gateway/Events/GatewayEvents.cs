@@ -130,7 +130,8 @@ internal sealed class GatewayEvents : IDrainObserver, IDisposable
     {
         lock (_gate)
         {
-            if (_isDisposed)
+            // Loops that have stopped are not to be asked.
+            if (_isDisposed || _runtime.Phase == GatewayPhase.Stopped)
                 return;
             if (_readers.Count > 0)
             {
