@@ -92,6 +92,7 @@ internal sealed partial class HeldRelay
             held.DialAt = _core.Now;
         }
 
+        held.Waiting.Release();     // They are no news without what was to come between; the machine has forgotten them too.
         _relay.DropLeg(ref pair, Side.Upstream, abort: false);
         pair.Up.Flags &= ~(LegFlags.PingPending | LegFlags.RelayedPingPending | LegFlags.RelayedAfterOwn);
         if (!held.Has(HoldFlags.PongToPrevious))

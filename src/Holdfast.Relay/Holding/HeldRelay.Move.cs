@@ -28,9 +28,13 @@ internal sealed partial class HeldRelay
         if (!SendOutput(index))
             return false;
 
-        held.Part = hasPrevious ? settings.Overlap > 0 ? PartStep.Overlapping : PartStep.Ending : PartStep.None;
-        // The pong to this ping says that the state is made; should none come, the old endpoint is not kept for ever.
-        held.PartEnds = _core.Now + (held.Part == PartStep.Overlapping ? settings.Overlap + LeaveTimeout : PatienceOf(session, settings));
+        if (hasPrevious)
+        {
+            held.Part = settings.Overlap > 0 ? PartStep.Overlapping : PartStep.Ending;
+            // The pong to the ping below says that the state is made; should none come, the old endpoint is not kept for ever.
+            held.PartEnds = _core.Now + (held.Part == PartStep.Overlapping ? settings.Overlap + LeaveTimeout : PatienceOf(session, settings));
+        }
+
         var rehomed = held.Has(HoldFlags.CutShort) ? RehomeOutcome.CutShort : RehomeOutcome.Completed;
         held.Rehomes++;
         held.RehomedAt = _core.Now;
