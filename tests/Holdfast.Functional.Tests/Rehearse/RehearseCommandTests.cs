@@ -1,0 +1,127 @@
+using System.Globalization;
+using Holdfast.Cli;
+using Holdfast.Cli.Rehearse.Reporting;
+using Holdfast.Functional.Tests.Dev;
+
+namespace Holdfast.Functional.Tests.Rehearse;
+
+/// <summary>Real rehearsals, small ones: first of all the instrument itself is under test.</summary>
+public sealed class RehearseCommandTests
+{
+    /// <summary>A gateway that holds nothing disconnects everybody in a roll, and that is what has to be reported.</summary>
+    [Theory]
+    [InlineData("opaque")]
+    [InlineData("json", "--late")]
+    [InlineData("graphql-transport-ws")]
+    public async Task Without_hold_every_disconnect_is_reported(string protocol, params string[] more)
+    {
+        await NodeSamples.RequireAsync(protocol);
+        var (exit, results) = await RehearseProcess.RunAsync(["--protocol", protocol, "--connections", "20", "--replicas", "2", "--rolls", "1", "--drain", "1", "--no-hold", .. more]);
+        var result = Assert.Single(results);
+        AssertMeasured(result, protocol);
+        Assert.Equal(ExitCodes.FaultsFound, exit);
+        Assert.True(result.Disconnects >= 20, $"{result.Disconnects} disconnects");
+        Assert.Contains(result.Broken, b => b.Promise == "nobody is disconnected" && b.Times == result.Disconnects);
+    }
+
+    [Theory]
+    [InlineData("opaque")]
+    [InlineData("opaque", "--late")]
+    public async Task With_hold_nobody_notices(string protocol, params string[] more)
+    {
+        await NodeSamples.RequireAsync(protocol);
+        var (exit, results) = await RehearseProcess.RunAsync(["--protocol", protocol, "--connections", "20", "--replicas", "2", "--rolls", "1", .. more]);
+        var result = Assert.Single(results);
+        AssertMeasured(result, protocol);
+        Assert.True(exit == ExitCodes.Ok, string.Join("; ", result.Broken));
+        Assert.Equal((0, 0, 0), (result.Disconnects, result.Duplicated, result.Reordered));
+        Assert.NotNull(result.Unknown);
+    }
+
+    [Theory]
+    [InlineData("nginx")]
+    [InlineData("haproxy")]
+    public async Task A_peer_is_measured_in_the_same_run(string peer)
+    {
+        if (Testing.Requires.Tool(peer) is { } missing)
+            Assert.Skip(missing);
+        var (_, results) = await RehearseProcess.RunAsync("--connections", "20", "--replicas", "2", "--rolls", "1", "--drain", "1", "--against", peer);
+        Assert.Equal(["holdfast", peer], results.Select(r => r.System));
+        AssertMeasured(results[1], "opaque");
+        Assert.True(results[1].Disconnects >= 20, $"{results[1].Disconnects} disconnects");
+        Assert.Equal((null, 0), (results[1].Unknown, results[1].Broken.Count));
+    }
+
+    [Theory]
+    [InlineData("opaque")]
+    [InlineData("json")]
+    [InlineData("graphql-transport-ws")]
+    public async Task Planted_faults_are_found_alone(string protocol)
+    {
+        await NodeSamples.RequireAsync(protocol);
+        var (exit, results) = await RehearseProcess.RunAsync("--protocol", protocol, "--replicas", "2", "--planted-only", "--no-hold");
+        var result = Assert.Single(results);
+        Assert.True(exit == ExitCodes.Ok, string.Join("; ", [.. result.Planted.Missed, .. result.Planted.Unplanted]));
+        Assert.Equal((12, 12, true), (result.Planted.Planted, result.Planted.Found, result.Planted.Exact));
+    }
+
+    /// <summary>The PATH has nothing but what starts the tool and its children.</summary>
+    [Fact]
+    public async Task A_peer_that_is_not_installed_fails_and_says_so()
+    {
+        if (File.Exists("/usr/sbin/nginx"))
+            Assert.Skip("nginx is where it is found without a PATH");
+        var folder = Directory.CreateTempSubdirectory("holdfast-test-");
+        try
+        {
+            foreach (var tool in (string[])["dotnet", "setsid", "sh"])
+                File.CreateSymbolicLink(Path.Combine(folder.FullName, tool), Testing.Requires.Find(tool)!);
+            await using var process = RehearseProcess.Start(folder.FullName, "--planted-only", "--replicas", "2", "--no-hold", "--against", "nginx");
+            var (exit, output, errors) = await process.EndAsync();
+            Assert.Equal(ExitCodes.FaultsFound, exit);
+            Assert.Contains("nginx, opaque: failed: nginx is not installed (Debian package nginx)", output, StringComparison.Ordinal);
+            Assert.Contains("nginx is not installed", errors, StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task A_signal_leaves_nothing(string signal)
+    {
+        var keep = Path.Combine(Path.GetTempPath(), "holdfast-test-" + Guid.NewGuid().ToString("N"));
+        try
+        {
+            await using var process = RehearseProcess.Start(null, "--connections", "10", "--replicas", "2", "--no-hold", "--keep", keep);
+            var journals = Path.Combine(keep, "holdfast-opaque", "journals");
+            await Processes.UntilAsync(() => Directory.Exists(journals) && Directory.GetFiles(journals).Any(f => new FileInfo(f).Length > 0), "a replica has read something");
+            var replicas = Directory.GetFiles(journals).Select(f => int.Parse(Path.GetFileName(f).Split('.')[1], CultureInfo.InvariantCulture)).ToList();
+            await process.SignalAsync(signal);
+            var (exit, output, errors) = await process.EndAsync();
+            Assert.Equal(ExitCodes.Failed, exit);
+            Assert.Empty(output);
+            Assert.Contains("stopped; there is no result", errors, StringComparison.Ordinal);
+            Assert.DoesNotContain(replicas, Processes.IsAlive);
+        }
+        finally
+        {
+            if (Directory.Exists(keep))
+                Directory.Delete(keep, recursive: true);
+        }
+    }
+
+    /// <summary>Whatever a system does, the run itself has shown something.</summary>
+    private static void AssertMeasured(SystemResult result, string protocol)
+    {
+        Assert.Equal((protocol, 20, 1, 2), (result.Protocol, result.Connections, result.Rolls, result.Replicas));
+        Assert.Empty(result.Invalid);
+        Assert.True(result.Planted.Exact, string.Join("; ", [.. result.Planted.Missed, .. result.Planted.Unplanted]));
+        Assert.True(result.Sent >= 20 * 5, $"{result.Sent} messages");
+        Assert.True(result.Rehomes >= 20, $"{result.Rehomes} re-homes");
+        Assert.True(result.StallP50Ms > 0);
+    }
+}
