@@ -54,10 +54,18 @@ internal sealed class HoldPlans(int loops, HoldMemory memory)
         {
             case HoldProtocol.GraphqlTransportWs:
                 return () => new GraphQlSession(makeFirst, hold.Buffer);
+            case HoldProtocol.Json:
+                var rules = JsonRulesOf(hold.Json!);
+                return () => new JsonSession(rules, makeFirst, hold.Buffer);
             default:
                 return null;
         }
     }
+
+    private static JsonRules JsonRulesOf(JsonHoldOptions json) => new(
+        [.. json.Set.Select(RuleOf)], [.. json.Unset.Select(RuleOf)], [.. json.Replies.Select(RuleOf)], json.Sequence?.Path, json.Sequence?.Key);
+
+    private static JsonRule RuleOf(JsonMessageRule rule) => new(rule.Match, rule.Key, rule.Resume);
 
     private static int Milliseconds(TimeSpan time) => (int)Math.Min(time.TotalMilliseconds, int.MaxValue);
 

@@ -91,6 +91,8 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
 
     public void OnRehomed(in RehomeEnd end) => telemetry.OnRehomed(in end, runtime.BackendOf(end.BackendId));
 
+    public void OnBug(Exception exception) => onBug(exception);
+
     private HandshakeStep Judge(Handshake handshake, ReadOnlySpan<byte> head)
     {
         var attempt = (Attempt)handshake.PolicyState!;

@@ -90,6 +90,9 @@ internal enum HoldFlags : ushort
     /// <summary>The client's messages that wait end in the middle of a message, of a frame.</summary>
     KeptOpen = 1 << 12,
     KeptInFrame = 1 << 13,
+
+    /// <summary>The session machine failed, which is a bug: the connection ends.</summary>
+    Broken = 1 << 14,
 }
 
 /// <summary>What becomes of the rest of a frame or message that is too long to be looked at whole.</summary>

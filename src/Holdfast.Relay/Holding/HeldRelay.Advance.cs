@@ -1,5 +1,6 @@
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Sessions;
+using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Relay.Holding;
 
@@ -79,6 +80,8 @@ internal sealed partial class HeldRelay
         if (pair.State != PairState.Relaying)
             return true;    // It is closing.
         ref var held = ref _held[pair.Held];
+        if (held.Has(HoldFlags.Broken))
+            return _relay.Close(index, EndReason.InternalError, EndSide.Gateway, CloseCode.InternalError, CloseCode.GoingAway);
         if (held.Step == HoldStep.None && held.Previous < 0 && !held.Has(HoldFlags.Planned))
             return true;
         if (_advancing)
@@ -102,13 +105,13 @@ internal sealed partial class HeldRelay
     {
         ref var pair = ref _core.Pairs[index];
         ref var held = ref _held[pair.Held];
-        if (held.Refusals >= MostRefusals && IsMoving(in held))
-            return Fail(index, RehomeOutcome.Refused, EndReason.RehomeRefused);
         if (held.PatienceEnds != 0 && _core.Now >= held.PatienceEnds)
             return Fail(index, RehomeOutcome.TimedOut, EndReason.HoldExpired);
         if (held.Next >= 0 && _core.Pairs[held.Next].State == PairState.Companion
             && (_core.Pairs[held.Next].Up.Flags & (LegFlags.ReadDone | LegFlags.CloseReceived)) != 0)
             OnNextGone(ref held);
+        if (held.Refusals >= MostRefusals && IsMoving(in held))
+            return Fail(index, RehomeOutcome.Refused, EndReason.RehomeRefused);
         switch (held.Step)
         {
             case HoldStep.None:

@@ -31,7 +31,7 @@ internal sealed partial class HeldRelay
         next.Up.LastReceived = _core.Now;
         held.Step = HoldStep.Greeting;
         held.StepEnds = _core.Now + held.HandshakeTimeout;
-        _held.SessionOf(number)?.Greet(_output);
+        Tell(ref held, static (session, output) => session.Greet(output));
         if (!SendOutput(index))
             return;
         if (!received.IsEmpty)
@@ -141,7 +141,7 @@ internal sealed partial class HeldRelay
         var isFinal = next.CloseCode != 0 && session is not null && session.IsFinalRefusal(next.CloseCode);
         var endpoint = next.Settings.EndpointId;
         DropNext(ref held);
-        session?.OnNextGone();
+        Tell(ref held, static (session, _) => session.OnNextGone());
         held.Step = HoldStep.Waiting;
         OnRefused(ref held, endpoint, isFinal ? RedialFailure.Final : RedialFailure.Refused);
     }

@@ -79,7 +79,7 @@ internal sealed partial class HeldRelay
 
             if (!ended)
             {
-                if (from.Held.Length + position - unit <= Whole)
+                if (from.Held.Length + position - unit <= Whole + FrameWriter.MaxHeader)
                     continue;
                 if (!SendRun(index, origin, data[run..unit]))
                     return false;
@@ -154,6 +154,42 @@ internal sealed partial class HeldRelay
     {
         if (origin == SessionLeg.Client && held.Has(HoldFlags.SwallowRest))
             return Unit.Swallow;
+        try
+        {
+            return AskSession(session, origin, in held, unit, isWhole);
+        }
+        catch (Exception e)
+        {
+            OnBug(ref _held[_core.Pairs[held.PairIndex].Held], e);
+            return Unit.Swallow;
+        }
+    }
+
+    /// <summary>Tells the session machine, if there is one, what it has to know; what it wants said is in the output.</summary>
+    private void Tell(ref HeldPair held, Action<Session, SessionOutput> what)
+    {
+        if (SessionOf(in held) is not { } session)
+            return;
+        try
+        {
+            what(session, _output);
+        }
+        catch (Exception e)
+        {
+            OnBug(ref held, e);
+        }
+    }
+
+    /// <summary>A bug in a machine ends one connection, not those of everyone else.</summary>
+    private void OnBug(ref HeldPair held, Exception exception)
+    {
+        Policy.OnBug(exception);
+        _output.Clear();
+        held.Set(HoldFlags.Broken, true);
+    }
+
+    private Unit AskSession(Session session, SessionLeg origin, in HeldPair held, ReadOnlySpan<byte> unit, bool isWhole)
+    {
         var isText = (unit[0] & 0x0F) == (byte)Opcode.Text;
         var message = new SessionMessage(PayloadOf(unit), isText, isWhole);
         if (origin == SessionLeg.Client)

@@ -96,15 +96,11 @@ internal sealed partial class HeldRelay
         pair.Up.Flags &= ~(LegFlags.PingPending | LegFlags.RelayedPingPending | LegFlags.RelayedAfterOwn);
         pair.DrainAt = _core.Drains.Reason == EndReason.Shutdown ? pair.DrainAt : 0;
         held.Set(HoldFlags.Planned, false);
-        if (_held.SessionOf(pair.Held) is { } session)
-        {
-            session.OnLost(_output);
-            if (!SendOutput(index))
-                return false;
-            if (!session.CanMove)
-                return Fail(index, RehomeOutcome.Refused, EndReason.RehomeRefused);
-        }
-
+        Tell(ref held, static (session, output) => session.OnLost(output));
+        if (!SendOutput(index))
+            return false;
+        if (SessionOf(in held) is { CanMove: false })
+            return Fail(index, RehomeOutcome.Refused, EndReason.RehomeRefused);
         return AnswerPings(index);
     }
 

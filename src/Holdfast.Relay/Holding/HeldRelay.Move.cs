@@ -24,12 +24,9 @@ internal sealed partial class HeldRelay
         held.FenceAt = held.PatienceEnds = 0;
         held.Set(HoldFlags.CloseSent | HoldFlags.OverlapBegun, false);
         held.Step = HoldStep.None;
-        if (session is not null)
-        {
-            session.Move(hasPrevious, _output);
-            if (!SendOutput(index))
-                return false;
-        }
+        Tell(ref held, hasPrevious ? static (s, output) => s.Move(hasPrevious: true, output) : static (s, output) => s.Move(hasPrevious: false, output));
+        if (!SendOutput(index))
+            return false;
 
         held.Part = hasPrevious ? settings.Overlap > 0 ? PartStep.Overlapping : PartStep.Ending : PartStep.None;
         // The pong to this ping says that the state is made; should none come, the old endpoint is not kept for ever.
@@ -89,7 +86,7 @@ internal sealed partial class HeldRelay
         if (!_relay.Send(index, ref pair, Side.Upstream, held.Buffer.Bytes))
             return false;
         ReleaseBuffer(ref held);
-        _held.SessionOf(pair.Held)?.OnFlushed();
+        Tell(ref held, static (session, _) => session.OnFlushed());
         Wake(index, Side.Downstream);
         return AfterPassedUp(index, ref pair, ref held);
     }
@@ -114,7 +111,7 @@ internal sealed partial class HeldRelay
         {
             if (_core.Now < held.PartEnds)
                 return true;
-            session?.EndOverlap(_output);
+            Tell(ref held, static (s, output) => s.EndOverlap(output));
             if (!SendOutput(index))
                 return false;
             held.Part = PartStep.Ending;
@@ -143,7 +140,7 @@ internal sealed partial class HeldRelay
         ref var held = ref _held[_core.Pairs[index].Held];
         var isTorn = held.Has(HoldFlags.DownOpen) && held.DownOwner == SessionLeg.Previous;
         DropPrevious(ref held);
-        SessionOf(in held)?.OnPreviousGone(_output);
+        Tell(ref held, static (session, output) => session.OnPreviousGone(output));
         if (isTorn)
         {
             _output.Clear();

@@ -53,4 +53,7 @@ public interface IRehomePolicy : IDialPolicy
     void Release(int endpointId);
 
     void OnRehomed(in RehomeEnd end);
+
+    /// <summary>A session machine threw: to be told to who can mend it.</summary>
+    void OnBug(Exception exception);
 }

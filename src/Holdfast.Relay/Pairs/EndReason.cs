@@ -68,6 +68,9 @@ public enum EndReason : byte
 
     /// <summary>No endpoint took the connection over within the hold's patience; the client was told 1012.</summary>
     HoldExpired = 20,
+
+    /// <summary>A bug in the gateway, logged as an error; the client was told 1011.</summary>
+    InternalError = 21,
 }
 
 /// <summary>Who ended it first.</summary>

@@ -158,10 +158,12 @@ public sealed class GraphQlSession(bool makeFirst, int maxState) : Session
 
     public override void OnFlushed()
     {
+        // What waited went to Current, so an endpoint that is being greeted has been told no connection_init and never answers it.
+        _nextAcked &= !_initWaits;
         _initWaits = false;
         for (var i = 0; i < OperationsEnd; i++)
         {
-            if (_operations!.IsLive(i) && MarksOf(i).HasFlag(OperationMarks.Waiting))
+            if (_operations!.IsLive(i) && Has(MarksOf(i), OperationMarks.Waiting))
                 SetMarks(i, (MarksOf(i) & ~OperationMarks.Waiting) | OperationMarks.OnCurrent);
         }
     }
@@ -236,7 +238,9 @@ public sealed class GraphQlSession(bool makeFirst, int maxState) : Session
 
     private int OperationsEnd => _operations?.End ?? 0;
 
-    private static bool IsRequest(OperationMarks marks) => marks.HasFlag(OperationMarks.Request);
+    private static bool IsRequest(OperationMarks marks) => Has(marks, OperationMarks.Request);
+
+    private static bool Has(OperationMarks marks, OperationMarks one) => (marks & one) != 0;
 
     private void OnInit(in SessionMessage message, bool isHeld, SessionOutput output)
     {
@@ -294,10 +298,10 @@ public sealed class GraphQlSession(bool makeFirst, int maxState) : Session
         if (i < 0)
             return ClientVerdict.Pass;
         var marks = MarksOf(i);
-        if (!IsRequest(marks) && marks.HasFlag(OperationMarks.OnPrevious))
+        if (!IsRequest(marks) && Has(marks, OperationMarks.OnPrevious))
             AddComplete(output, SessionLeg.Previous, _operations!.KeyOf(i));
         RemoveOperation(i);
-        if (IsRequest(marks) && marks.HasFlag(OperationMarks.OnPrevious))
+        if (IsRequest(marks) && Has(marks, OperationMarks.OnPrevious))
             return ClientVerdict.PassToPrevious;
 
         // No endpoint knows it any more, and none will.
@@ -347,13 +351,13 @@ public sealed class GraphQlSession(bool makeFirst, int maxState) : Session
         var marks = MarksOf(i);
 
         // Of another leg's operation it speaks by an id that was used before.
-        if (!marks.HasFlag(from == SessionLeg.Current ? OperationMarks.OnCurrent : OperationMarks.OnPrevious))
+        if (!Has(marks, from == SessionLeg.Current ? OperationMarks.OnCurrent : OperationMarks.OnPrevious))
             return ServerVerdict.Swallow;
         if (read.Type == GraphQlMessageType.Next)
             return ServerVerdict.Pass;
         if (IsRequest(marks) || from == SessionLeg.Current)
         {
-            if (!IsRequest(marks) && marks.HasFlag(OperationMarks.OnPrevious))
+            if (!IsRequest(marks) && Has(marks, OperationMarks.OnPrevious))
                 AddComplete(output, SessionLeg.Previous, _operations!.KeyOf(i));
             RemoveOperation(i);
             return ServerVerdict.Pass;
@@ -369,7 +373,7 @@ public sealed class GraphQlSession(bool makeFirst, int maxState) : Session
     {
         for (var i = 0; i < OperationsEnd; i++)
         {
-            if (!_operations!.IsLive(i) || !MarksOf(i).HasFlag(OperationMarks.OnCurrent))
+            if (!_operations!.IsLive(i) || !Has(MarksOf(i), OperationMarks.OnCurrent))
                 continue;
             if (IsRequest(MarksOf(i)))
             {
@@ -393,7 +397,7 @@ public sealed class GraphQlSession(bool makeFirst, int maxState) : Session
         {
             if (!_operations!.IsLive(i) || (MarksOf(i) & (OperationMarks.Request | OperationMarks.Waiting)) != 0)
                 continue;
-            if (MarksOf(i).HasFlag(OperationMarks.Unkept))
+            if (Has(MarksOf(i), OperationMarks.Unkept))
             {
                 AddError(output, _operations.KeyOf(i), "This subscription could not be moved to another endpoint."u8);
                 RemoveOperation(i);
@@ -410,7 +414,7 @@ public sealed class GraphQlSession(bool makeFirst, int maxState) : Session
     {
         for (var i = 0; i < OperationsEnd; i++)
         {
-            if (!_operations!.IsLive(i) || !MarksOf(i).HasFlag(leg))
+            if (!_operations!.IsLive(i) || !Has(MarksOf(i), leg))
                 continue;
             if (IsRequest(MarksOf(i)))
             {
@@ -498,13 +502,13 @@ public sealed class GraphQlSession(bool makeFirst, int maxState) : Session
 
     private void Count(OperationMarks marks, short one)
     {
-        if (marks.HasFlag(OperationMarks.Unkept))
+        if (Has(marks, OperationMarks.Unkept))
             _unkept += one;
         if (!IsRequest(marks))
             return;
-        if (marks.HasFlag(OperationMarks.OnCurrent))
+        if (Has(marks, OperationMarks.OnCurrent))
             _requestsOnCurrent += one;
-        if (marks.HasFlag(OperationMarks.OnPrevious))
+        if (Has(marks, OperationMarks.OnPrevious))
             _requestsOnPrevious += one;
     }
 

@@ -173,7 +173,7 @@ internal sealed class LiveMessages
     private void MakeRoom()
     {
         var entries = _entries;
-        if (Count > End - End / 4 || End == 0)
+        if (Count >= End - End / 4)
             entries = new Entry[Math.Max(1, End * 2)];
         var live = 0;
         for (var i = 0; i < End; i++)
