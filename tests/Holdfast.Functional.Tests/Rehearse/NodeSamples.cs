@@ -3,36 +3,30 @@ using Holdfast.Testing;
 
 namespace Holdfast.Functional.Tests.Rehearse;
 
-/// <summary>The packages of samples/node, as far as a protocol needs them.</summary>
+/// <summary>The samples' folder with the packages of its lock file. Classes that use it are one collection: they run one after the other.</summary>
 internal static class NodeSamples
 {
-    private static readonly SemaphoreSlim Installing = new(1);
+    public const string Collection = "samples/node";
+
+    public static string Folder { get; } = Path.Combine(Repository.Root, "samples", "node");
 
     /// <summary>Installs what is missing, or skips the test.</summary>
-    public static async Task RequireAsync(string protocol)
+    public static async Task InstallAsync()
     {
-        if (protocol != "graphql-transport-ws")
-            return;
-        foreach (var tool in (string[])["node", "npm"])
-        {
-            if (Requires.Tool(tool) is { } missing)
-                Assert.Skip(missing);
-        }
+        if (Requires.Tool("node") is { } noNode)
+            Assert.Skip(noNode);
 
-        var folder = Path.Combine(Repository.Root, "samples", "node");
-        await Installing.WaitAsync();
-        try
-        {
-            if (Directory.Exists(Path.Combine(folder, "node_modules", "graphql-ws")))
-                return;
-            using var npm = Process.Start(new ProcessStartInfo("npm", ["ci", "--no-audit", "--no-fund"]) { WorkingDirectory = folder, UseShellExecute = false })!;
-            using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-            await npm.WaitForExitAsync(limit.Token);
-            Assert.Equal(0, npm.ExitCode);
-        }
-        finally
-        {
-            Installing.Release();
-        }
+        // What was installed before the lock file had changed lacks something.
+        var installed = Path.Combine(Folder, "node_modules", ".package-lock.json");
+        if (File.Exists(installed) && File.GetLastWriteTimeUtc(installed) >= File.GetLastWriteTimeUtc(Path.Combine(Folder, "package-lock.json")))
+            return;
+        if (Requires.Tool("npm") is { } noNpm)
+            Assert.Skip(noNpm);
+        using var npm = Process.Start(new ProcessStartInfo("npm", ["ci", "--no-audit", "--no-fund"]) { WorkingDirectory = Folder, UseShellExecute = false })!;
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        await npm.WaitForExitAsync(limit.Token);
+        Assert.Equal(0, npm.ExitCode);
     }
+
+    public static Task RequireAsync(string protocol) => protocol == "graphql-transport-ws" ? InstallAsync() : Task.CompletedTask;
 }

@@ -24,11 +24,10 @@ internal sealed class RehearseProcess : IAsyncDisposable
     /// <summary>What it and its children use for temporary files.</summary>
     public string Temporary { get; }
 
-    /// <param name="path">The PATH of the process; null: this one's.</param>
-    public static RehearseProcess Start(string? path, params string[] arguments)
+    public static RehearseProcess Start(params string[] arguments)
     {
         var temporary = Directory.CreateTempSubdirectory("holdfast-test-").FullName;
-        var start = new ProcessStartInfo(Environment.ProcessPath is { } own && Path.GetFileName(own) == "dotnet" ? own : "dotnet")
+        var start = new ProcessStartInfo("dotnet")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -38,15 +37,13 @@ internal sealed class RehearseProcess : IAsyncDisposable
         foreach (var argument in (string[])[Path.Combine(Processes.ToolDirectory, "holdfast.dll"), "rehearse", .. arguments])
             start.ArgumentList.Add(argument);
         start.Environment["TMPDIR"] = temporary;
-        if (path is not null)
-            start.Environment["PATH"] = path;
         return new RehearseProcess(Process.Start(start)!, temporary);
     }
 
     /// <summary>Runs with <c>--json</c> to the end.</summary>
     public static async Task<(int Exit, IReadOnlyList<SystemResult> Results)> RunAsync(params string[] arguments)
     {
-        await using var process = Start(null, [.. arguments, "--json"]);
+        await using var process = Start([.. arguments, "--json"]);
         var (exit, output, errors) = await process.EndAsync();
         Assert.True(output.StartsWith('{'), output + errors);
         var report = JsonSerializer.Deserialize(output, RehearseJson.Default.RehearseReport)!;
