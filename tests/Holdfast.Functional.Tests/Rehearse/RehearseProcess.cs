@@ -47,7 +47,7 @@ internal sealed class RehearseProcess : IAsyncDisposable
         var (exit, output, errors) = await process.EndAsync();
         Assert.True(output.StartsWith('{'), output + errors);
         var report = JsonSerializer.Deserialize(output, RehearseJson.Default.RehearseReport)!;
-        Assert.True(report.Results.All(r => r.Failed is null), errors);
+        Assert.All(report.Results, r => Assert.True(r.Failed is null, $"{r.System}: {r.Failed}"));
         Assert.Empty(Directory.EnumerateFileSystemEntries(process.Temporary, "holdfast-*"));
         return (exit, report.Results);
     }

@@ -44,7 +44,7 @@ internal static class ReplicaSpec
         ],
         new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            ["TMPDIR"] = journals,
+            ["TMPDIR"] = Path.GetDirectoryName(journals)!,
 
             // A quick start counts here; the gateway is left as users run it.
             ["DOTNET_TieredCompilation"] = "1",
