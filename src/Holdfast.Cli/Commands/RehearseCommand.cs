@@ -69,7 +69,9 @@ internal static class RehearseCommand
         using var signals = new SignalSet(quit, hurry);
         try
         {
-            return await new RehearseSession(options, ThisTool.Command().Tool, json, Console.Out, Console.Error, TimeProvider.System, new Random()).RunAsync(quit.Token);
+            var session = new RehearseSession(
+                options, ThisTool.Command().Tool, Tools.Find, json, Console.Out, Console.Error, TimeProvider.System, new Random());
+            return await session.RunAsync(quit.Token);
         }
         catch (OperationCanceledException) when (quit.IsCancellationRequested)
         {

@@ -9,13 +9,21 @@ namespace Holdfast.Cli.Rehearse;
 /// <summary>One <c>holdfast rehearse</c>: each system with each protocol, one after the other, and the scoreboard.</summary>
 /// <param name="options">What was asked for.</param>
 /// <param name="tool">This tool's own command.</param>
+/// <param name="findTool">A program of the machine, or null.</param>
 /// <param name="json">JSON on the output, instead of the table.</param>
 /// <param name="output">For the results.</param>
 /// <param name="progress">For everything else.</param>
 /// <param name="time">The clock.</param>
 /// <param name="random">The source of randomness.</param>
 internal sealed class RehearseSession(
-    RehearseOptions options, IReadOnlyList<string> tool, bool json, TextWriter output, TextWriter progress, TimeProvider time, Random random)
+    RehearseOptions options,
+    IReadOnlyList<string> tool,
+    Func<string, string?> findTool,
+    bool json,
+    TextWriter output,
+    TextWriter progress,
+    TimeProvider time,
+    Random random)
 {
     // Beside the clients: those of the runtime, pipes of the children.
     private const int OtherDescriptors = 256;
@@ -58,7 +66,7 @@ internal sealed class RehearseSession(
         Say(system, string.Create(
             CultureInfo.InvariantCulture,
             $"{protocol.NameOf()}, {options.Replicas} replicas, drain.duration {options.DrainDuration.TotalSeconds:0.#} s{(options.Late ? ", SIGTERM is the first news" : "")}"));
-        var run = new SystemRun(options, protocol, setting => Make(system, setting), own, tool, text => Say(system, text), time, random);
+        var run = new SystemRun(options, protocol, setting => Make(system, setting), own, tool, findTool, text => Say(system, text), time, random);
         var result = await run.RunAsync(system, quit);
         if (result.Failed is { } failed)
             Say(system, "failed: " + failed);

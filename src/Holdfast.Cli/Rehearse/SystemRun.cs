@@ -18,6 +18,7 @@ namespace Holdfast.Cli.Rehearse;
 /// <param name="make">The system.</param>
 /// <param name="folder">Its own.</param>
 /// <param name="tool">This tool's own command.</param>
+/// <param name="findTool">A program of the machine, or null.</param>
 /// <param name="say">Where to tell what goes on.</param>
 /// <param name="time">The clock.</param>
 /// <param name="random">For ports, back-offs and clients, in this order of calls.</param>
@@ -27,6 +28,7 @@ internal sealed class SystemRun(
     Func<SystemSetting, IFrontSystem> make,
     string folder,
     IReadOnlyList<string> tool,
+    Func<string, string?> findTool,
     Action<string> say,
     TimeProvider time,
     Random random)
@@ -78,8 +80,8 @@ internal sealed class SystemRun(
     private async Task<SystemResult> RunAsync(SystemResult blank, CancellationToken cancel)
     {
         Directory.CreateDirectory(_journals);
-        var command = ReplicaSpec.For(protocol, _journals, tool, options.Keep is null ? Path.GetDirectoryName(folder) : null);
-        var setting = new SystemSetting(protocol, options.ModeOf(protocol), options.Hold, options.DrainDuration, options.Connections, folder, time, random);
+        var command = ReplicaSpec.For(protocol, _journals, tool, findTool, options.Keep is null ? Path.GetDirectoryName(folder) : null);
+        var setting = new SystemSetting(protocol, options.ModeOf(protocol), options.Hold, options.DrainDuration, options.Connections, folder, findTool, time, random);
         await using var system = make(setting);
         var preStop = options.Late ? TimeSpan.Zero : options.DrainDuration + AfterDrain;
         await using var fleet = new ReplicaFleet(

@@ -1,13 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.WebSockets;
-using System.Runtime.CompilerServices;
 using System.Text;
-using Holdfast.Testing;
+using Holdfast.Functional.Tests.Rehearse;
 
 namespace Holdfast.Functional.Tests.Dev;
 
 /// <summary>Unmodified Node servers, with no health path and no knowledge of gateways, behind <c>holdfast dev --app</c>.</summary>
+[Collection(NodeSamples.Collection)]
 public sealed class NodeServerTests
 {
     [Fact]
@@ -42,7 +42,8 @@ public sealed class NodeServerTests
     [Fact]
     public async Task The_picture_of_a_roll_is_drawn_from_who_came_back()
     {
-        var folder = await InstalledAsync();
+        await NodeSamples.InstallAsync();
+        var folder = NodeSamples.Folder;
         var directory = Directory.CreateTempSubdirectory("holdfast-test-").FullName;
         try
         {
@@ -71,27 +72,11 @@ public sealed class NodeServerTests
 
     private static async Task<DevProcess> StartAsync(string server)
     {
-        var folder = await InstalledAsync();
+        await NodeSamples.InstallAsync();
+        var folder = NodeSamples.Folder;
         var dev = DevProcess.Start("--replicas", "2", "--app", $"node '{Path.Combine(folder, server)}'");
         await dev.UntilReadyAsync(2);
         return dev;
-    }
-
-    /// <summary>The samples' folder with the packages of its lock file; the tests of one class run one after the other.</summary>
-    private static async Task<string> InstalledAsync()
-    {
-        var folder = Samples();
-        if (Requires.Tool("node") is { } noNode)
-            Assert.Skip(noNode);
-        if (File.Exists(Path.Combine(folder, "node_modules", ".package-lock.json")))
-            return folder;
-        if (Requires.Tool("npm") is { } noNpm)
-            Assert.Skip(noNpm);
-        using var npm = Process.Start(new ProcessStartInfo("npm", ["ci", "--no-audit", "--no-fund"]) { WorkingDirectory = folder, UseShellExecute = false })!;
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        await npm.WaitForExitAsync(limit.Token);
-        Assert.Equal(0, npm.ExitCode);
-        return folder;
     }
 
     private static async Task<Client> ConnectAsync(DevProcess dev, string target)
@@ -100,8 +85,6 @@ public sealed class NodeServerTests
         await socket.ConnectAsync(new Uri(string.Create(CultureInfo.InvariantCulture, $"ws://127.0.0.1:{dev.Port}{target}")), CancellationToken.None);
         return new Client(socket);
     }
-
-    private static string Samples([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(here, "..", "..", "..", "..", "samples", "node"));
 
     private sealed class Client(ClientWebSocket socket) : IDisposable
     {

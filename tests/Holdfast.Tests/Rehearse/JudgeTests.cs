@@ -84,7 +84,8 @@ public sealed class JudgeTests
         Assert.False(PlantedResult.Compare([here, here], verdict).IsExact);
         Assert.False(PlantedResult.Compare([], verdict).IsExact);
         var moved = PlantedResult.Compare([there], verdict);
-        Assert.Equal(([there], [here]), (moved.Missed, moved.Unplanted));
+        Assert.Equal([there], moved.Missed);
+        Assert.Equal([here], moved.Unplanted);
     }
 
     [Fact]

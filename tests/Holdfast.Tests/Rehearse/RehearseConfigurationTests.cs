@@ -15,7 +15,7 @@ public sealed class RehearseConfigurationTests
     [InlineData(RehearseProtocol.Json, HoldMode.MakeFirst, false, HoldProtocol.None)]
     internal void The_gateways_configuration_is_one_and_holds_what_is_rehearsed(RehearseProtocol protocol, HoldMode mode, bool hold, HoldProtocol held)
     {
-        var setting = new SystemSetting(protocol, mode, hold, TimeSpan.FromSeconds(2.5), 10, "/nowhere", TimeProvider.System, new Random(1));
+        var setting = new SystemSetting(protocol, mode, hold, TimeSpan.FromSeconds(2.5), 10, "/nowhere", _ => null, TimeProvider.System, new Random(1));
         var read = ConfigurationReader.Read(HoldfastConfiguration.Text(setting, 8081, 9091, ["127.0.0.1:21001", "127.0.0.1:21002"]), "test");
         Assert.Empty(read.Faults);
         var backend = Assert.Single(read.Configuration!.Backends);

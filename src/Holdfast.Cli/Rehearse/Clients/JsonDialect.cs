@@ -30,19 +30,15 @@ internal sealed class JsonDialect(int connection, string channel) : ClientDialec
 
     public override Heard Take(ReadOnlySpan<byte> message, long at)
     {
-        var reader = new Utf8JsonReader(message);
-        if (!JsonDocument.TryParseValue(ref reader, out var document))
-            return Heard.Fatal;
-        using (document)
+        try
         {
-            try
-            {
-                return Take(document.RootElement, at);
-            }
-            catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException or FormatException)
-            {
-                return Heard.Fatal;
-            }
+            var reader = new Utf8JsonReader(message);
+            using var document = JsonDocument.ParseValue(ref reader);
+            return Take(document.RootElement, at);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            return Heard.Fatal;
         }
     }
 

@@ -14,19 +14,15 @@ internal sealed class JsonSocket(WebSocket socket, long stream, ReplicaApp app) 
 
     protected override void Take(ReadOnlySpan<byte> message)
     {
-        var reader = new Utf8JsonReader(message);
-        if (!JsonDocument.TryParseValue(ref reader, out var document))
-            return;
-        using (document)
+        try
         {
-            try
-            {
-                Take(document.RootElement);
-            }
-            catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException or FormatException)
-            {
-                // No message of this protocol.
-            }
+            var reader = new Utf8JsonReader(message);
+            using var document = JsonDocument.ParseValue(ref reader);
+            Take(document.RootElement);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            // No message of this protocol.
         }
     }
 

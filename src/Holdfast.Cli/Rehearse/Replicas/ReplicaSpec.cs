@@ -12,13 +12,15 @@ internal static class ReplicaSpec
     /// <param name="protocol">That it speaks.</param>
     /// <param name="journals">The folder of its journal.</param>
     /// <param name="tool">This tool's own command.</param>
+    /// <param name="findTool">A program of the machine, or null.</param>
     /// <param name="temporary">Removed should this process die without stopping the replicas; null: nothing is.</param>
     /// <exception cref="RehearseException">Something that it needs is not installed.</exception>
-    public static Func<string, int, ChildSpec> For(RehearseProtocol protocol, string journals, IReadOnlyList<string> tool, string? temporary)
+    public static Func<string, int, ChildSpec> For(
+        RehearseProtocol protocol, string journals, IReadOnlyList<string> tool, Func<string, string?> findTool, string? temporary)
     {
         if (protocol != RehearseProtocol.GraphqlTransportWs)
             return (name, port) => Ours(protocol, journals, tool, name, port) with { RemoveWhenOrphaned = temporary };
-        if (Tools.Find("node") is not { } node)
+        if (findTool("node") is not { } node)
             throw new RehearseException("node is not installed (Debian package nodejs), and the graphql-transport-ws application needs it");
         var script = RepositoryFiles.Find(GraphqlServer)
             ?? throw new RehearseException($"{GraphqlServer} was found neither from here nor from where the tool is: start it in the repository");
@@ -42,7 +44,7 @@ internal static class ReplicaSpec
         ],
         new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            ["TMPDIR"] = journals,
+            ["TMPDIR"] = Path.GetDirectoryName(journals)!,
 
             // A quick start counts here; the gateway is left as users run it.
             ["DOTNET_TieredCompilation"] = "1",

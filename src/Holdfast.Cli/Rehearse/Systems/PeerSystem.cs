@@ -28,7 +28,7 @@ internal abstract class PeerSystem : IFrontSystem, IEndpointNews
     protected PeerSystem(string name, SystemSetting setting)
     {
         (Name, Setting) = (name, setting);
-        Program = Tools.Find(name) ?? throw new RehearseException($"{name} is not installed (Debian package {name})");
+        Program = setting.FindTool(name) ?? throw new RehearseException($"{name} is not installed (Debian package {name})");
         Address = new IPEndPoint(IPAddress.Loopback, FreePorts.Pick(1, setting.Random)[0]);
     }
 
