@@ -36,6 +36,9 @@ internal sealed class Workload
     /// <summary>Null: not written, which means 1 unless an autoscaler says otherwise.</summary>
     public Node? Replicas => Object.Spec?["replicas"];
 
+    /// <summary>Something written keeps its pods apart, on nodes or in zones.</summary>
+    public bool IsSpread => PodSpec["topologySpreadConstraints"] is { Items.Count: > 0 } || PodSpec.At("affinity", "podAntiAffinity") is not null;
+
     /// <summary>Services that select its pods.</summary>
     public List<Service> Services { get; } = [];
 

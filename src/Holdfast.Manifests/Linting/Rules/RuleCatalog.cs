@@ -1,4 +1,5 @@
 using Holdfast.Manifests.Linting.Rules.Nginx;
+using Holdfast.Manifests.Linting.Rules.Pods;
 
 namespace Holdfast.Manifests.Linting.Rules;
 
@@ -14,6 +15,7 @@ internal static class RuleCatalog
         // HF-G: Gateway API and its controllers
         // HF-S: Services
         // HF-D: pods and their rollouts
+        PodRules.Family,
         // HF-H: autoscaling
         // HF-P: PodDisruptionBudgets
         // HF-B: probes
