@@ -133,7 +133,7 @@ internal static partial class PodRules
     {
         foreach (var workload in context.WebSocketWorkloads)
         {
-            if (workload.Containers.Any(c => c.Node.At("lifecycle", "preStop") is not null || DelaysShutdown(c)) || Serving(workload).FirstOrDefault() is not { } container)
+            if (workload.Containers.Any(c => c.Node.At("lifecycle", "preStop") is not null || DelaysShutdown(c)) || workload.Serving.FirstOrDefault() is not { } container)
                 continue;
             var seconds = SuggestedSleep.ToString(CultureInfo.InvariantCulture);
             yield return new Detection(

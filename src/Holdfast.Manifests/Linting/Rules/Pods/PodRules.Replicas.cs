@@ -27,7 +27,7 @@ internal static partial class PodRules
         Why = "Each time the manifest is applied, replicas goes back to the number in it, whatever the autoscaler had chosen: the surplus pods end at once with their connections, and are started again minutes later.",
         Fix = "Remove spec.replicas. Not by a plain apply, which would scale to 1 once: first remove it with kubectl apply edit-last-applied, or apply server-side.",
         NotClaimed = "It has no patch, because removing the field in the wrong way scales down to 1 by itself.",
-        References = [Docs + "concepts/workloads/autoscaling/horizontal-pod-autoscale/#migrating-deployments-and-statefulsets-to-horizontal-autoscaling"],
+        References = [Docs + "tasks/run-application/horizontal-pod-autoscale/#migrating-deployments-and-statefulsets-to-horizontal-autoscaling"],
         Check = CheckReplicasWithAutoscaler,
     };
 

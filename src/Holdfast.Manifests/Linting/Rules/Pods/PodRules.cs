@@ -1,4 +1,3 @@
-using Holdfast.Manifests.Linting.Graph;
 using Holdfast.Manifests.Linting.Reading;
 
 namespace Holdfast.Manifests.Linting.Rules.Pods;
@@ -16,13 +15,6 @@ internal static partial class PodRules
         ShortGrace, LongPreStop, NoPreStop, SocketCountingPreStop, ShellWithoutShell, TcpSocketHook, ShellAsInit, Recreate, FastRollout, SingleReplica, ReplicasWithAutoscaler,
         GraceOverCap, NoSpread, SurgeOnHostPort, SerialDrain,
     ]);
-
-    /// <summary>Containers that clients reach: those that declare ports, else the first.</summary>
-    private static IEnumerable<Container> Serving(Workload workload)
-    {
-        var withPorts = workload.Containers.Where(c => c.Node["ports"] is { Items.Count: > 0 }).ToList();
-        return withPorts.Count > 0 ? withPorts : workload.Containers.Take(1);
-    }
 
     /// <summary>The words of an exec hook; empty for another hook.</summary>
     private static List<string> ExecOf(Node? hook) => [.. (hook?.At("exec", "command")?.Items ?? []).Select(w => w.Text)];
