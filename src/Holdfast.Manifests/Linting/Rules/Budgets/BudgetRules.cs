@@ -10,6 +10,9 @@ internal static class BudgetRules
     private const string Docs = "https://kubernetes.io/docs/tasks/run-application/configure-pdb/";
     private const string DisruptionDocs = "https://kubernetes.io/docs/concepts/workloads/pods/disruptions/";
 
+    /// <summary>Labels that name one workload; others (a release, a tier) are shared by many.</summary>
+    private static readonly string[] NamingLabels = ["app", "k8s-app", "app.kubernetes.io/name"];
+
     public static RuleFamily Family { get; } = new('P', "PodDisruptionBudgets", [Missing, Blocking, WrongSelector]);
 
     private static Rule Missing => new()
@@ -47,7 +50,7 @@ internal static class BudgetRules
         Summary = "a PodDisruptionBudget that misses the pods, shares them with another, or counts other workloads with them",
         Why = "Pods that two budgets select cannot be evicted at all: the eviction API answers with an error. A budget that selects nothing protects nothing. A minAvailable over several workloads is content with the pods of one, while all of the other are evicted.",
         Fix = "Give each workload one budget, whose selector has the labels of its pod template.",
-        NotClaimed = "A budget without pods is reported only when its name or one of its labels points at a WebSocket workload without a budget, and as a warning, since its pods may not be among the manifests. A shared maxUnavailable is stricter than two and not reported.",
+        NotClaimed = "A budget without pods is reported only when its name or its label app (app.kubernetes.io/name) points at a WebSocket workload without a budget, and as a warning, since its pods may not be among the manifests. A shared maxUnavailable is stricter than two and not reported.",
         References = [Docs, "https://github.com/kubernetes/kubernetes/blob/v1.34.0/pkg/registry/core/pod/storage/eviction.go"],
         Check = CheckWrongSelector,
     };
@@ -102,7 +105,8 @@ internal static class BudgetRules
 
         foreach (var workload in context.WebSocketWorkloads)
         {
-            foreach (var budget in workload.DisruptionBudgets.Skip(1))
+            // The same one may be there for several environments.
+            foreach (var budget in workload.DisruptionBudgets.DistinctBy(b => b.Name, StringComparer.Ordinal).Skip(1))
             {
                 yield return new Detection(budget, Place.Of(budget, "spec", "selector"), $"{workload.DisruptionBudgets[0]} selects the pods of {workload} too: with two budgets they cannot be evicted, and draining their nodes fails.")
                 {
@@ -159,6 +163,7 @@ internal static class BudgetRules
         var name = workload.Object.Name;
         if (budget.Name == name || budget.Name == name + "-pdb")
             return true;
-        return (budget.Spec?.At("selector", "matchLabels")?.Entries ?? []).Any(l => workload.PodLabels?[l.Key.Text] is { } value && value.Text == l.Value.Text);
+        var wanted = budget.Spec?.At("selector", "matchLabels");
+        return NamingLabels.Any(l => wanted?[l]?.AsText is { } value && workload.PodLabels?[l]?.AsText == value);
     }
 }

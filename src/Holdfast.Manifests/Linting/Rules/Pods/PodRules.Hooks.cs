@@ -130,9 +130,9 @@ internal static partial class PodRules
             if (workload.PodSpec["shareProcessNamespace"] is { AsBoolean: true } || container.Node["command"] is not { Items.Count: > 0 })
                 continue;
             var words = container.CommandLine.Select(w => w.Text).ToList();
-            if (words.Count < 3 || !IsShell(words[0]) || !TakesScript(words[1]) || PassesSignals(words[2]))
+            if (words.Count < 3 || !IsShell(words[0]) || ScriptOf(words) is not { } script || PassesSignals(script))
                 continue;
-            var keepsShell = ShellScript.HasPipelineOrJob(words[2]);
+            var keepsShell = ShellScript.HasPipelineOrJob(script);
             if (!keepsShell && Program(words[0]) == "bash")
                 continue;
             yield return new Detection(
@@ -176,6 +176,19 @@ internal static partial class PodRules
         return null;
     }
 
-    /// <summary><c>-c</c>, <c>-ec</c>, <c>-lc</c>.</summary>
-    private static bool TakesScript(string option) => option is ['-', .., 'c'] && option.AsSpan(1).IndexOfAnyExceptInRange('a', 'z') < 0;
+    /// <summary>What follows <c>-c</c>, <c>-ec</c> or <c>-o pipefail -c</c>; null when the shell runs a file.</summary>
+    private static string? ScriptOf(List<string> words)
+    {
+        for (var i = 1; i + 1 < words.Count; i++)
+        {
+            if (words[i] is "-o" or "+o")
+                i++;
+            else if (words[i] is ['-', .., 'c'] option && option.AsSpan(1).IndexOfAnyExceptInRange('a', 'z') < 0)
+                return words[i + 1];
+            else if (words[i] is not ['-', ..])
+                return null;
+        }
+
+        return null;
+    }
 }
