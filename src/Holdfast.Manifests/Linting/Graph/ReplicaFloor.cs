@@ -6,7 +6,10 @@ namespace Holdfast.Manifests.Linting.Graph;
 /// <param name="Field">Below its <c>spec</c>.</param>
 internal sealed record ReplicaFloor(int Count, bool IsWritten, KubernetesObject Object, string Field)
 {
-    /// <summary>Null for what has no replicas: a Pod, a DaemonSet.</summary>
+    /// <summary>One pod where nothing is written. Other kinds (Knative's) decide for themselves.</summary>
+    private static readonly string[] OneByDefault = ["Deployment", "StatefulSet", "ReplicaSet", "Rollout", "CloneSet"];
+
+    /// <summary>Null where the number does not follow from replicas: a Pod, a DaemonSet.</summary>
     public static ReplicaFloor? Of(Workload workload)
     {
         if (workload.Object.Kind is "Pod" or "DaemonSet")
@@ -19,9 +22,9 @@ internal sealed record ReplicaFloor(int Count, bool IsWritten, KubernetesObject 
                 return Of(autoscaler, "minReplicaCount", 0);
         }
 
-        return workload.Replicas is { AsInteger: { } count }
-            ? new ReplicaFloor(count, true, workload.Object, "replicas")
-            : new ReplicaFloor(1, false, workload.Object, "replicas");
+        if (workload.Replicas is { AsInteger: { } count })
+            return new ReplicaFloor(count, true, workload.Object, "replicas");
+        return OneByDefault.Contains(workload.Object.Kind, StringComparer.Ordinal) ? new ReplicaFloor(1, false, workload.Object, "replicas") : null;
     }
 
     private static ReplicaFloor Of(KubernetesObject autoscaler, string field, int standard) =>

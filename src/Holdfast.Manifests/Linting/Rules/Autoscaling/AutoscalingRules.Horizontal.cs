@@ -76,7 +76,9 @@ internal static partial class AutoscalingRules
                 autoscaler.Kind == Hpa ? Place.Of(autoscaler, "spec", "behavior", "scaleDown") : Place.Of(autoscaler, "spec", "advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown"),
                 $"nothing limits how many pods of {workload} are taken away at once when the load falls, and with them their connections.")
             {
-                Fix = autoscaler.Kind == Hpa ? null : "Set policies and stabilizationWindowSeconds below advanced.horizontalPodAutoscalerConfig.behavior.scaleDown: one pod per 300 s or more, and 900 s or more.",
+                Fix = autoscaler.Kind == ScaledObject ? "Set policies and stabilizationWindowSeconds below advanced.horizontalPodAutoscalerConfig.behavior.scaleDown: one pod per 300 s or more, and 900 s or more."
+                    : autoscaler.ApiVersion == "autoscaling/v1" ? "Write it as autoscaling/v2, which has behavior.scaleDown, and set policies there: one pod per 300 s or more, with a stabilizationWindowSeconds of 900 or more."
+                    : null,
                 Because = workload.Signs,
             };
         }

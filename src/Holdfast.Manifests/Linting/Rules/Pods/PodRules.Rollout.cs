@@ -152,10 +152,12 @@ internal static partial class PodRules
             var atOnce = spec["podManagementPolicy"] is { Text: "Parallel" } ? IntOrPercent.Of(spec.At("updateStrategy", "rollingUpdate", "maxUnavailable"), floor.Count, roundUp: true) ?? 1 : 1;
             if (budget.Grace <= LongGrace || atOnce > 1)
                 continue;
+            // Both numbers are whatever somebody wrote.
+            var longest = TimeSpan.FromSeconds(Math.Min(budget.Grace.TotalSeconds * floor.Count, TimeSpan.FromDays(365).TotalSeconds));
             yield return new Detection(
                 workload.Object,
                 Place.Of(workload.PodSpec, Grace),
-                $"{floor.Count} pods are replaced one after the other, each with up to {Durations.Say(budget.Grace)} to end: a rollout may last {Durations.Say(budget.Grace * floor.Count)}.")
+                $"{floor.Count} pods are replaced one after the other, each with up to {Durations.Say(budget.Grace)} to end: a rollout may last {Durations.Say(longest)}.")
             {
                 Because = workload.Signs,
             };

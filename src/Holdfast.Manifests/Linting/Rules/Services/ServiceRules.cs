@@ -180,7 +180,9 @@ internal static class ServiceRules
     private static bool DialsService(KubernetesObject item) =>
         (item.Annotations?.Entries ?? []).Any(a => a.Value.Text == "true" && DialService.Contains(a.Key.Text[(a.Key.Text.LastIndexOf('/') + 1)..], StringComparer.Ordinal));
 
+    /// <summary>EKS Auto Mode does so unless told otherwise.</summary>
     private static bool SendsToPods(Service service) =>
-        service.Object.Annotation(AwsTargetType) is { Text: "ip" } || service.Object.Annotation(Balancer.AwsType) is { Text: "nlb-ip" }
+        service.Object.Spec?["loadBalancerClass"] is { Text: "eks.amazonaws.com/nlb" } && service.Object.Annotation(AwsTargetType) is not { Text: "instance" }
+        || service.Object.Annotation(AwsTargetType) is { Text: "ip" } || service.Object.Annotation(Balancer.AwsType) is { Text: "nlb-ip" }
         || service.Object.Spec?["allocateLoadBalancerNodePorts"] is { AsBoolean: false };
 }
