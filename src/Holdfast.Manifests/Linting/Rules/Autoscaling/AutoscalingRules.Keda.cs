@@ -51,6 +51,7 @@ internal static partial class AutoscalingRules
                     Place.Of(autoscaler, "spec", "minReplicaCount"),
                     $"minReplicaCount is {(least is null ? "not set, so " : "")}0: {workload} loses all pods when its triggers rest, with every connection that is still open.")
                 {
+                    Fix = "Set minReplicaCount: 2.",
                     Patch = Edits.Set("set minReplicaCount: 2", autoscaler.Root, ["spec", "minReplicaCount"], "2"),
                     Because = workload.Signs,
                 };
@@ -59,6 +60,7 @@ internal static partial class AutoscalingRules
             {
                 yield return new Detection(autoscaler, Place.Of(idle), $"idleReplicaCount is 0: {workload} loses all pods when its triggers rest, with every connection that is still open.")
                 {
+                    Fix = "Remove idleReplicaCount.",
                     Patch = Edits.Remove("remove idleReplicaCount", autoscaler.Root, ["spec", "idleReplicaCount"]),
                     Because = workload.Signs,
                 };
@@ -77,7 +79,7 @@ internal static partial class AutoscalingRules
                 var service = workload.Services.FirstOrDefault(s => Names(url, s, autoscaler.Namespace));
                 if (service is null)
                     continue;
-                yield return new Detection(autoscaler, Place.Of(url), $"the url is {service}: one pod answers each time, and its count is taken for that of all pods of {workload}.") { Because = workload.Signs };
+                yield return new Detection(autoscaler, Place.Of(url), $"the url leads to {service}: one pod answers each time, and its count is taken for that of all pods of {workload}.") { Because = workload.Signs };
             }
         }
     }

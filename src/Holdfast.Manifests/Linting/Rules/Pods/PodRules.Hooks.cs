@@ -47,7 +47,7 @@ internal static partial class PodRules
         Severity = Severity.Error,
         Summary = "a lifecycle hook of the kind tcpSocket",
         Why = "Kubernetes keeps this field for old manifests only and does not support it: the hook fails when it runs. A failed preStop waits for nothing; a failed postStart kills the container.",
-        Fix = "Use sleep, httpGet or exec.",
+        Fix = "Remove it, or use sleep, httpGet or exec instead.",
         References = [Docs + "reference/kubernetes-api/workload-resources/pod-v1/#LifecycleHandler", HookDocs],
         HasPatch = true,
         Check = CheckTcpSocketHook,

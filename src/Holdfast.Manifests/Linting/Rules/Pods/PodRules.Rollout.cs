@@ -102,6 +102,7 @@ internal static partial class PodRules
                     Place.Of(workload.Object, "spec", "strategy", "rollingUpdate", "maxUnavailable"),
                     $"maxUnavailable is {written?.Text ?? "25% (the default)"}: of {floor.Count} pods {unavailable} may end before a new one serves, and the others take their reconnects.")
                 {
+                    Fix = "Set strategy.rollingUpdate.maxUnavailable: 0, with maxSurge: 1 or more.",
                     // Both may not be 0.
                     Patch = IntOrPercent.Of(spec.At("strategy", "rollingUpdate", "maxSurge"), floor.Count, roundUp: true) is 0
                         ? null
@@ -118,6 +119,7 @@ internal static partial class PodRules
                     "minReadySeconds is 0: the next pod ends as soon as one is ready, before the reconnects to it are over.")
                 {
                     Severity = Severity.Advice,
+                    Fix = "Set minReadySeconds: 15 to 30.",
                     Patch = Edits.Set($"set minReadySeconds: {SuggestedReady}", workload.Object.Root, ["spec", "minReadySeconds"], SuggestedReady),
                     Because = workload.Signs,
                 };

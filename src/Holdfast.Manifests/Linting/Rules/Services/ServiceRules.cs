@@ -48,7 +48,7 @@ internal static class ServiceRules
         Summary = "externalTrafficPolicy: Cluster (the default) on a LoadBalancer Service that brings WebSockets in",
         Why = "The balancer sends a connection to any node, and that node passes it on to a pod on another. Taking a node away (an upgrade, an autoscaler) then also cuts connections of pods that run elsewhere, and the pods see the node's address instead of the client's.",
         Fix = "Set externalTrafficPolicy: Local and spread the pods over the nodes, or let the balancer send to pods directly (on AWS target type ip).",
-        NotClaimed = "Not reported where the balancer is known to send to pods directly: NLB target type ip, allocateLoadBalancerNodePorts: false.",
+        NotClaimed = "Not reported where the balancer is known to send to pods directly: NLB target type ip, allocateLoadBalancerNodePorts: false, EKS Auto Mode.",
         References = [Docs + "#external-traffic-policy", SourceIpDocs, "https://github.com/kubernetes/enhancements/tree/master/keps/sig-network/3836-kube-proxy-improved-ingress-connectivity-reliability"],
         Check = CheckClusterPolicy,
     };
@@ -180,7 +180,7 @@ internal static class ServiceRules
     private static bool DialsService(KubernetesObject item) =>
         (item.Annotations?.Entries ?? []).Any(a => a.Value.Text == "true" && DialService.Contains(a.Key.Text[(a.Key.Text.LastIndexOf('/') + 1)..], StringComparer.Ordinal));
 
-    /// <summary>EKS Auto Mode does so unless told otherwise.</summary>
+    /// <summary>Or may do so: of EKS Auto Mode only a written target type counts.</summary>
     private static bool SendsToPods(Service service) =>
         service.Object.Spec?["loadBalancerClass"] is { Text: "eks.amazonaws.com/nlb" } && service.Object.Annotation(AwsTargetType) is not { Text: "instance" }
         || service.Object.Annotation(AwsTargetType) is { Text: "ip" } || service.Object.Annotation(Balancer.AwsType) is { Text: "nlb-ip" }
