@@ -59,6 +59,18 @@ public class RuleEdgeTests
         Assert.DoesNotContain(Lint.Text(Workload("apps/v1", "Deployment", podSpec: "shareProcessNamespace: true", container: "command: [sh, -c, server]")).Findings, f => f.Rule.Id == "HF-D07");
 
     [Theory]
+    [InlineData("image: \"registry.example.com/edge/holdfast:0.1.0\", args: [gateway, --config, /etc/holdfast.yaml]", false)]
+    [InlineData("image: \"registry.example.com/edge/holdfast:0.1.0\", args: [operator]", true)]
+    [InlineData("image: acme/stronghold, args: [gateway]", true)]
+    [InlineData("args: [--shutdown-delay-duration=10s]", false)]
+    [InlineData("args: [--shutdown-timeout=10s]", true)]
+    [InlineData("env: [{name: APP_TERMINATION_WAIT, value: \"10\"}]", false)]
+    [InlineData("lifecycle: {preStop: {httpGet: {path: /leave, port: 80}}}", false)]
+    [InlineData("lifecycle: {postStart: {httpGet: {path: /warm, port: 80}}}", true)]
+    public void What_waits_by_itself_needs_no_hook(string container, bool needsOne) =>
+        Assert.Equal(needsOne, Lint.Text(Workload("apps/v1", "Deployment", container: container).Replace("image: acme/chat, image:", "image:", StringComparison.Ordinal)).Findings.Any(f => f.Rule.Id == "HF-D03"));
+
+    [Theory]
     [InlineData("LimitRange", "spec: {limits: [{type: Container, defaultRequest: {memory: 256Mi}}]}", false)]
     [InlineData("LimitRange", "spec: {limits: [{type: Pod, max: {memory: 1Gi}}]}", true)]
     [InlineData("ConfigMap", "data: {}", true)]

@@ -63,7 +63,7 @@ internal static partial class PodRules
         Summary = "no preStop hook, and no sign of another delay before the application stops accepting",
         Why = "A deleted pod gets SIGTERM at the same time as its removal from the endpoints begins, which takes some seconds to reach every node, gateway and balancer. Until then new handshakes are still sent to it, and an application that has stopped listening refuses them.",
         Fix = "Let the pod wait before SIGTERM: lifecycle.preStop.sleep.seconds: 10 (Kubernetes 1.30 and later; before that exec with sleep, where the image has one).",
-        NotClaimed = "An application may go on accepting after SIGTERM by itself. A variable or an argument that names a delay of shutdown is taken for that.",
+        NotClaimed = "An application may go on accepting after SIGTERM by itself. A variable or an argument that names a delay of shutdown is taken for that; Holdfast's own gateway does it (shutdown.delay).",
         References = [Termination, HookDocs, "https://github.com/kubernetes/enhancements/tree/master/keps/sig-node/3960-pod-lifecycle-sleep-action"],
         HasPatch = true,
         Check = CheckNoPreStop,
@@ -189,7 +189,10 @@ internal static partial class PodRules
 
     /// <summary><c>SHUTDOWN_DELAY</c>, <c>--shutdown-delay-duration=10s</c> and the like.</summary>
     private static bool DelaysShutdown(Container container) =>
-        (container.Node["env"]?.Items ?? []).Select(v => v["name"]?.AsText).OfType<string>().Concat(container.CommandLine.Select(w => w.Text)).Any(NamesDelay);
+        IsHoldfastGateway(container) || (container.Node["env"]?.Items ?? []).Select(v => v["name"]?.AsText).OfType<string>().Concat(container.CommandLine.Select(w => w.Text)).Any(NamesDelay);
+
+    private static bool IsHoldfastGateway(Container container) =>
+        container.CommandLine.Any(w => w.Text == "gateway") && Program(container.Image).Split(':', '@')[0] == "holdfast";
 
     private static bool NamesDelay(string word)
     {
