@@ -157,7 +157,7 @@ internal static partial class PodRules
     }
 
     private static bool PassesSignals(string script) =>
-        ShellScript.Words(script).Any(w => w is "exec" or "trap") || SignalPassers.Any(p => script.Contains(p, StringComparison.Ordinal));
+        ShellScript.HandsSignalsOn(script) || SignalPassers.Any(p => script.Contains(p, StringComparison.Ordinal));
 
     /// <summary>What a hook's script counts connections with; null when it does not do so in a loop.</summary>
     private static string? SocketLoopTool(string script)

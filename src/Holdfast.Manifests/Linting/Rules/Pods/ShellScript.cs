@@ -8,6 +8,25 @@ internal static class ShellScript
     /// <summary>All words, also those within quotes and substitutions.</summary>
     public static string[] Words(string script) => script.Split(Breaks, StringSplitOptions.RemoveEmptyEntries);
 
+    /// <summary>
+    /// <c>exec</c> or <c>trap</c> where a command begins: after a separator, a keyword, or an assignment; not in <c>bundle exec</c>.
+    /// </summary>
+    public static bool HandsSignalsOn(string script)
+    {
+        foreach (var line in script.Split('\n'))
+        {
+            var previous = ";";
+            foreach (var word in line.Split([' ', '\t', '\r'], StringSplitOptions.RemoveEmptyEntries))
+            {
+                if (word is "exec" or "trap" && (previous[^1] is ';' or '&' or '|' or '(' or '{' || previous is "then" or "do" or "else" || previous.Contains('=', StringComparison.Ordinal)))
+                    return true;
+                previous = word;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>A pipeline or a background job outside of quotes and substitutions: no shell replaces itself by those.</summary>
     public static bool HasPipelineOrJob(string script)
     {
