@@ -27,7 +27,7 @@ public class ApplicationTests
         Assert.Empty(result.Suppressed);
         // Silence because nothing was recognised would prove nothing.
         Assert.NotEmpty(result.Context.WebSocketWorkloads);
-        Assert.Equal(string.Join('\n', expected.Order(StringComparer.Ordinal)), string.Join('\n', result.Findings.Select(Say).Order(StringComparer.Ordinal)));
+        Assert.Equal(string.Join('\n', expected.Order(StringComparer.Ordinal)), string.Join('\n', result.Findings.Select(f => Say(name, f)).Order(StringComparer.Ordinal)));
     }
 
     [Theory]
@@ -48,8 +48,8 @@ public class ApplicationTests
     [Fact]
     public void Some_have_nothing_to_find() => Assert.True(All().Count(a => new FileInfo(Path.Combine(Root, a, "expected.txt")).Length == 0) >= 3);
 
-    private static string Say(Finding finding) =>
-        $"{finding.Rule.Id} {Names.Of(finding.Severity)} {Path.GetFileName(finding.At.Source.Name)}:{finding.At.Line} {finding.Object}";
+    private static string Say(string name, Finding finding) =>
+        $"{finding.Rule.Id} {Names.Of(finding.Severity)} {Path.GetRelativePath(Path.Combine(Root, name), finding.At.Source.Name)}:{finding.At.Line} {finding.Object}";
 
     private static List<FoundSource> Read(string name)
     {
