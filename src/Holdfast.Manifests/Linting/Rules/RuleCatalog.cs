@@ -1,4 +1,9 @@
+using Holdfast.Manifests.Linting.Rules.Autoscaling;
+using Holdfast.Manifests.Linting.Rules.Budgets;
 using Holdfast.Manifests.Linting.Rules.Nginx;
+using Holdfast.Manifests.Linting.Rules.Pods;
+using Holdfast.Manifests.Linting.Rules.Resources;
+using Holdfast.Manifests.Linting.Rules.Services;
 
 namespace Holdfast.Manifests.Linting.Rules;
 
@@ -13,11 +18,16 @@ internal static class RuleCatalog
         // HF-I: Istio
         // HF-G: Gateway API and its controllers
         // HF-S: Services
+        ServiceRules.Family,
         // HF-D: pods and their rollouts
+        PodRules.Family,
         // HF-H: autoscaling
+        AutoscalingRules.Family,
         // HF-P: PodDisruptionBudgets
+        BudgetRules.Family,
         // HF-B: probes
         // HF-R: resources
+        ResourceRules.Family,
         // HF-C: balancers of clouds
         // HF-X: across objects
     ];
