@@ -150,7 +150,9 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
 
     private static HandshakeStep Refuse(Handshake handshake, RedialFailure failure)
     {
-        handshake.Failure = failure;
+        // An endpoint that leaves is asked for want of another, and often serves plain requests only by then: that is no answer for those to come.
+        var isLeaving = ((Attempt)handshake.PolicyState!).Endpoint.Phase is EndpointPhase.Draining or EndpointPhase.Gone;
+        handshake.Failure = failure == RedialFailure.Refused && isLeaving ? RedialFailure.Unavailable : failure;
         return HandshakeStep.Refuse;
     }
 

@@ -143,7 +143,8 @@ internal sealed partial class HeldRelay
         DropNext(ref held);
         Tell(ref held, static (session, _) => session.OnNextGone());
         held.Step = HoldStep.Waiting;
-        OnRefused(ref held, endpoint, isFinal ? RedialFailure.Final : RedialFailure.Refused);
+        var failure = Policy.IsLeaving(endpoint) ? RedialFailure.Unavailable : RedialFailure.Refused;
+        OnRefused(ref held, endpoint, isFinal ? RedialFailure.Final : failure);
     }
 
     private void ReadCompanion(int companion)

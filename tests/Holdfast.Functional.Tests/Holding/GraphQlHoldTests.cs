@@ -138,6 +138,30 @@ public sealed class GraphQlHoldTests
     }
 
     [Fact]
+    public async Task A_draining_endpoint_that_refuses_to_greet_is_no_end_and_another_is_waited_for()
+    {
+        await using var peers = await StartAsync("breakFirst", others: 0);
+        await peers.DrainAsync();
+        peers.First.Send(Frames.CloseFrame(client: false, 0));
+        for (var i = 0; i < 4; i++)
+        {
+            var again = peers.TakeOver(0, out _, Protocol);
+            Assert.Equal(Init, again.NextText());
+            again.Send(Frames.CloseFrame(client: false, 1011));
+        }
+
+        peers.Refuse(0);
+        var other = peers.Listen();
+        await peers.ApplyAsync(other);
+        var second = peers.TakeOver(other, out _, Protocol);
+        Assert.Equal(Init, second.NextText());
+        second.Tell(Ack);
+        Assert.Equal(Subscribe, second.NextText());
+        second.Tell(Next("s", 1));
+        peers.Client.Hears(Next("s", 1));
+    }
+
+    [Fact]
     public async Task Another_sub_protocol_on_the_route_is_not_held()
     {
         await using var peers = await HeldPeers.StartAsync(

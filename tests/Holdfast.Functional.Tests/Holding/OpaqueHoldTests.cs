@@ -191,6 +191,27 @@ public sealed class OpaqueHoldTests
     }
 
     [Fact]
+    public async Task What_a_draining_endpoint_answers_is_no_refusal_for_those_to_come()
+    {
+        await using var peers = await HeldPeers.StartAsync("protocol: opaque", others: 0);
+        await peers.DrainAsync();
+        peers.First.Send(Frames.CloseFrame(client: false, 0));
+        for (var i = 0; i < 4; i++)
+        {
+            using var again = peers.Accept(0);
+            _ = again.ReceiveHead();
+            again.Send("HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n");
+        }
+
+        peers.Refuse(0);
+        var other = peers.Listen();
+        await peers.ApplyAsync(other);
+        var second = peers.TakeOver(other);
+        peers.Client.Say("served");
+        Assert.Equal("served", second.NextText());
+    }
+
+    [Fact]
     public async Task An_endpoint_that_chooses_another_sub_protocol_or_an_extension_has_refused()
     {
         await using var peers = await HeldPeers.StartAsync("protocol: opaque", others: 2, request: ["Sec-WebSocket-Protocol: a, b"], answer: ["Sec-WebSocket-Protocol: a"]);
