@@ -13,7 +13,7 @@ public sealed class ChatPageTests
     /// <summary>Milliseconds by which a browser's clock and its timers may differ.</summary>
     private const int TimerSlack = 5;
 
-    private static readonly string[] Flags =
+    internal static readonly string[] Flags =
     [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     ];
