@@ -133,8 +133,8 @@ internal sealed class Promises
         {
             foreach (var (connection, read) in arrivals)
             {
-                var last = read.FindLastIndex(a => a.ProcessId == end.ProcessId);
-                if (last < 0 || read[last].At < end.At - before)
+                var last = read.FindLastIndex(a => a.At <= end.At);
+                if (last < 0 || read[last].ProcessId != end.ProcessId)
                     continue;
 
                 // Nobody can say more than that it goes on with the next message that somebody reads.
