@@ -1,3 +1,4 @@
+using Holdfast.Manifests.Linting.Rules.CloudBalancers;
 using Holdfast.Manifests.Linting.Rules.Nginx;
 
 namespace Holdfast.Manifests.Linting.Rules;
@@ -19,6 +20,7 @@ internal static class RuleCatalog
         // HF-B: probes
         // HF-R: resources
         // HF-C: balancers of clouds
+        CloudBalancerRules.Family,
         // HF-X: across objects
     ];
 

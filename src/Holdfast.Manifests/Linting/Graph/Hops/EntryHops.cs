@@ -1,4 +1,3 @@
-using System.Globalization;
 using Holdfast.Manifests.Linting.Graph.Entries;
 using Holdfast.Manifests.Linting.Reading;
 
@@ -10,19 +9,18 @@ namespace Holdfast.Manifests.Linting.Graph.Hops;
 /// </summary>
 internal sealed class EntryHops(ObjectIndex objects)
 {
-    private const string AlbAttributes = "alb.ingress.kubernetes.io/load-balancer-attributes";
-    private const string AlbIdle = "idle_timeout.timeout_seconds";
     private const string F5Read = "nginx.org/proxy-read-timeout";
 
     private static readonly string[] PolicyKinds = ["ClientTrafficPolicy", "BackendTrafficPolicy", "GCPBackendPolicy"];
 
+    private readonly AlbTimeouts _albTimeouts = new(objects);
     private ILookup<(string Kind, string Namespace, string Name), KubernetesObject>? _policies;
 
     public Hop? Of(Entry entry, Route route) => entry.Kind switch
     {
         EntryKind.IngressNginx => Nginx(entry, route),
         EntryKind.F5Nginx => F5(route.Object),
-        EntryKind.AwsAlb when route.Object.Kind == "Ingress" => Alb(route.Object),
+        EntryKind.AwsAlb => Alb(entry, route),
         EntryKind.EnvoyGateway => EnvoyGateway(entry, route),
         EntryKind.Contour => Contour(route),
         EntryKind.Google => Google(route),
@@ -43,19 +41,10 @@ internal sealed class EntryHops(ObjectIndex objects)
             : new Hop("F5 NGINX Ingress Controller", NginxTimeout.Default, null, F5Read + " is not set", ingress, null);
     }
 
-    private static Hop Alb(KubernetesObject ingress)
+    private Hop Alb(Entry entry, Route route)
     {
-        var set = ingress.Annotation(AlbAttributes);
-        foreach (var attribute in (set?.Text ?? "").Split(',', StringSplitOptions.TrimEntries))
-        {
-            if (attribute.StartsWith(AlbIdle + "=", StringComparison.Ordinal)
-                && int.TryParse(attribute.AsSpan(AlbIdle.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
-            {
-                return new Hop("AWS ALB", TimeSpan.FromSeconds(seconds), null, AlbIdle, ingress, set);
-            }
-        }
-
-        return new Hop("AWS ALB", TimeSpan.FromSeconds(60), null, AlbIdle + " is not set", ingress, null);
+        var idle = _albTimeouts.Of(entry, route.Object);
+        return new Hop("AWS ALB", idle.Value, null, idle.At is null ? AlbTimeout.Attribute + " is not set" : AlbTimeout.Attribute, idle.Object, idle.At);
     }
 
     /// <summary>The nearer policy wins: one on the route, then one on the Gateway.</summary>
