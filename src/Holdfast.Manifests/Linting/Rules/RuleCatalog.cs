@@ -1,5 +1,6 @@
 using Holdfast.Manifests.Linting.Rules.CloudBalancers;
 using Holdfast.Manifests.Linting.Rules.Nginx;
+using Holdfast.Manifests.Linting.Rules.Traefik;
 
 namespace Holdfast.Manifests.Linting.Rules;
 
@@ -11,6 +12,7 @@ internal static class RuleCatalog
         // HF-N: ingress-nginx
         NginxRules.Family,
         // HF-T: Traefik
+        TraefikRules.Family,
         // HF-I: Istio
         // HF-G: Gateway API and its controllers
         // HF-S: Services
