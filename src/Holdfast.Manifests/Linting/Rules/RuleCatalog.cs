@@ -1,4 +1,5 @@
 using Holdfast.Manifests.Linting.Rules.CloudBalancers;
+using Holdfast.Manifests.Linting.Rules.Istio;
 using Holdfast.Manifests.Linting.Rules.Nginx;
 using Holdfast.Manifests.Linting.Rules.Traefik;
 
@@ -14,6 +15,7 @@ internal static class RuleCatalog
         // HF-T: Traefik
         TraefikRules.Family,
         // HF-I: Istio
+        IstioRules.Family,
         // HF-G: Gateway API and its controllers
         // HF-S: Services
         // HF-D: pods and their rollouts
