@@ -1,4 +1,5 @@
 using Holdfast.Manifests.Linting.Rules.CloudBalancers;
+using Holdfast.Manifests.Linting.Rules.GatewayApi;
 using Holdfast.Manifests.Linting.Rules.Istio;
 using Holdfast.Manifests.Linting.Rules.Nginx;
 using Holdfast.Manifests.Linting.Rules.Traefik;
@@ -17,6 +18,7 @@ internal static class RuleCatalog
         // HF-I: Istio
         IstioRules.Family,
         // HF-G: Gateway API and its controllers
+        GatewayApiRules.Family,
         // HF-S: Services
         // HF-D: pods and their rollouts
         // HF-H: autoscaling
