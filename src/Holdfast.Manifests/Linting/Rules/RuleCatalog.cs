@@ -1,7 +1,9 @@
+using Holdfast.Manifests.Linting.Rules.AcrossObjects;
 using Holdfast.Manifests.Linting.Rules.CloudBalancers;
 using Holdfast.Manifests.Linting.Rules.GatewayApi;
 using Holdfast.Manifests.Linting.Rules.Istio;
 using Holdfast.Manifests.Linting.Rules.Nginx;
+using Holdfast.Manifests.Linting.Rules.Probes;
 using Holdfast.Manifests.Linting.Rules.Traefik;
 
 namespace Holdfast.Manifests.Linting.Rules;
@@ -24,10 +26,12 @@ internal static class RuleCatalog
         // HF-H: autoscaling
         // HF-P: PodDisruptionBudgets
         // HF-B: probes
+        ProbeRules.Family,
         // HF-R: resources
         // HF-C: balancers of clouds
         CloudBalancerRules.Family,
         // HF-X: across objects
+        AcrossObjectsRules.Family,
     ];
 
     public static readonly IReadOnlyList<Rule> All = [.. Families.SelectMany(f => f.Rules)];
