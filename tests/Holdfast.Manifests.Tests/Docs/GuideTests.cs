@@ -24,7 +24,7 @@ public partial class GuideTests
         var letters = RuleCatalog.Families.Select(f => f.Letter).ToHashSet();
         // Of families that are not there, nothing can be found.
         rows = [.. rows.Where(r => letters.Contains(r.Id["HF-".Length]))];
-        Assert.All(rows, r => Assert.Equal($"{r.Id} {RuleCatalog.Find(r.Id)!.Name}".ToLowerInvariant().Replace(' ', '-'), r.Anchor));
+        Assert.All(rows.Where(r => r.Anchor.Length > 0), r => Assert.Equal($"{r.Id} {RuleCatalog.Find(r.Id)!.Name}".ToLowerInvariant().Replace(' ', '-'), r.Anchor));
 
         var found = Run(guide, "article.yaml").Findings.Select(f => $"{f.Rule.Id} {Names.Of(f.Severity)} {f.At.Line}");
         Assert.Equal(rows.Select(r => $"{r.Id} {r.Severity} {r.Line}").Order(StringComparer.Ordinal), found.Order(StringComparer.Ordinal));
@@ -72,7 +72,7 @@ public partial class GuideTests
         return result;
     }
 
-    [GeneratedRegex(@"^\| \[(?<id>HF-\w\d\d)\]\(\.\./reference/lint-rules\.md#(?<anchor>[a-z0-9.-]+)\) \| (?<severity>error|warning|advice) \| (?<line>\d+) \| .+ \|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^\| \[(?<id>HF-\w\d\d)\]\(\.\./reference/lint-rules\.md(#(?<anchor>[a-z0-9.-]+))?\) \| (?<severity>error|warning|advice) \| (?<line>\d+) \| .+ \|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex Row();
 
     [GeneratedRegex(@"^## ([a-z-]+)$", RegexOptions.Multiline)]
