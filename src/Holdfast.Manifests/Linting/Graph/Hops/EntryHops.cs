@@ -55,7 +55,8 @@ internal sealed class EntryHops(ObjectIndex objects)
         var set = route.Rule.At("timeoutPolicy", "idle");
         if (set is { Text: "infinity" or "infinite" })
             return new Hop("Contour", null, null, "timeoutPolicy.idle", route.Object, set);
-        return Durations.Parse(set?.AsText) is { } value
+        // 0s means what leaving it out means.
+        return Durations.Parse(set?.AsText) is { Ticks: > 0 } value
             ? new Hop("Contour", value, null, "timeoutPolicy.idle", route.Object, set)
             : new Hop("Contour", TimeSpan.FromMinutes(5), null, "timeoutPolicy.idle is not set", route.Object, null);
     }

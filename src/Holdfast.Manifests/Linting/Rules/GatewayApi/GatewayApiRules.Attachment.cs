@@ -7,6 +7,8 @@ namespace Holdfast.Manifests.Linting.Rules.GatewayApi;
 /// <summary>Whether a route comes to be attached, and may lead where it leads.</summary>
 internal static partial class GatewayApiRules
 {
+    private const string NotAskedFor = "the route asks for ";
+
     private static Rule MissingReferenceGrant => new()
     {
         Id = "HF-G05",
@@ -84,8 +86,9 @@ internal static partial class GatewayApiRules
                 {
                     var refusal = Refusal(context, listener, gateway, item, parent);
                     isTaken |= refusal is null;
-                    // Of several listeners the one that comes nearest tells most.
-                    reason ??= refusal;
+                    // A listener that the route does ask for tells more than one that it does not.
+                    if (reason is null || reason.StartsWith(NotAskedFor, StringComparison.Ordinal))
+                        reason = refusal ?? reason;
                 }
 
                 if (!isTaken && reason is not null)
@@ -99,9 +102,9 @@ internal static partial class GatewayApiRules
     {
         var name = listener["name"]?.AsText ?? "";
         if (parent["sectionName"]?.AsText is { } section && section != name)
-            return $"the route asks for the section {section}";
+            return $"{NotAskedFor}the section {section}";
         if (parent["port"]?.AsText is { } port && port != listener["port"]?.AsText)
-            return $"the route asks for port {port}";
+            return $"{NotAskedFor}port {port}";
         if (listener["protocol"]?.AsText is "TLS" or "TCP" or "UDP")
             return $"listener {name} is for {listener["protocol"]!.Text}";
         if (listener.At("allowedRoutes", "kinds") is { Items.Count: > 0 } kinds && !kinds.Items.Any(k => k["kind"]?.AsText == "HTTPRoute"))

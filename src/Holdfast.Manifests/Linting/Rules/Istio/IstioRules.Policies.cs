@@ -146,8 +146,8 @@ internal static partial class IstioRules
             };
         }
 
-        foreach (var setting in GatewaySettings(context, "httpMaxStreamDuration"))
-            yield return setting with { Message = $"httpMaxStreamDuration is {setting.Message}: the gateway cuts each WebSocket at that age." };
+        foreach (var (item, at, value, signs) in GatewaySettings(context, "httpMaxStreamDuration"))
+            yield return new Detection(item, Place.Of(at), $"httpMaxStreamDuration is {Durations.Say(value)}: the gateway cuts each WebSocket at that age.") { Because = signs };
     }
 
     private static bool IsRoutedAsBytes(Service service) => service.Routes.Any(r => r.IsWebSocket && r.Object is { Kind: "VirtualService", Spec: { } spec } && r.Object.Group == IstioRoutes.Group

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Holdfast.Manifests.Linting.Graph;
+using Holdfast.Manifests.Linting.Graph.Signs;
 using Holdfast.Manifests.Linting.Reading;
 
 namespace Holdfast.Manifests.Linting.Rules.Istio;
@@ -98,15 +99,16 @@ internal static partial class IstioRules
         return (end < 0 ? value : value[..end]).ToString();
     }
 
-    /// <summary>Detections at a setting of gateways with its value as their message.</summary>
-    private static IEnumerable<Detection> GatewaySettings(LintContext context, string name)
+    /// <summary>A duration that the configuration of gateways, or of the whole mesh, sets; longer than none.</summary>
+    private static IEnumerable<(KubernetesObject Object, Node At, TimeSpan Value, IReadOnlyList<Sign> Signs)> GatewaySettings(LintContext context, string name)
     {
         foreach (var (workload, entry) in Gateways(context))
         {
-            foreach (var (item, node, text) in Meshes(context).Append((workload.Object, workload.PodAnnotations?[ProxyConfig] ?? workload.PodSpec, workload.PodAnnotations?[ProxyConfig]?.Text ?? "")))
+            var own = workload.PodAnnotations?[ProxyConfig];
+            foreach (var (item, at, text) in Meshes(context).Append((workload.Object, own ?? workload.PodSpec, own?.Text ?? "")))
             {
-                if (Setting(text, name) is { } value && Durations.Parse(value) is { Ticks: > 0 } duration)
-                    yield return new Detection(item, Place.Of(node), Durations.Say(duration)) { Because = entry.Routes.First(r => r.IsWebSocket).Signs };
+                if (Durations.Parse(Setting(text, name)) is { Ticks: > 0 } value)
+                    yield return (item, at, value, entry.Routes.First(r => r.IsWebSocket).Signs);
             }
         }
     }
