@@ -1,4 +1,5 @@
 using Holdfast.Manifests.Linting.Graph;
+using Holdfast.Manifests.Linting.Graph.Entries;
 using Holdfast.Manifests.Linting.Reading;
 
 namespace Holdfast.Manifests.Linting.Rules.Traefik;
@@ -45,7 +46,7 @@ internal static partial class TraefikRules
         foreach (var (workload, entry) in Controllers(context))
         {
             var budget = context.BudgetOf(workload);
-            foreach (var (name, definition, arguments) in EntryPoints(workload))
+            foreach (var (name, definition, arguments) in EntryPoints(workload, entry))
             {
                 var set = Find(arguments, name, "gracetimeout");
                 var wait = set is null ? DefaultGraceTimeOut : Value(set) ?? DefaultGraceTimeOut;
@@ -72,7 +73,7 @@ internal static partial class TraefikRules
         {
             if (context.BudgetOf(workload).PreStopAt is not null)
                 continue;
-            foreach (var (name, definition, arguments) in EntryPoints(workload))
+            foreach (var (name, definition, arguments) in EntryPoints(workload, entry))
             {
                 if (Find(arguments, name, "requestacceptgracetimeout") is { } set && Value(set) is not { Ticks: 0 })
                     continue;
@@ -81,9 +82,12 @@ internal static partial class TraefikRules
         }
     }
 
-    /// <summary>Those that arguments define with an address; their names are lower case.</summary>
-    private static IEnumerable<(string Name, Node Definition, IReadOnlyList<Node> Arguments)> EntryPoints(Workload workload)
+    /// <summary>Those that arguments define with an address and WebSockets come through; their names are lower case.</summary>
+    private static IEnumerable<(string Name, Node Definition, IReadOnlyList<Node> Arguments)> EntryPoints(Workload workload, Entry entry)
     {
+        var named = entry.Routes.Where(r => r.IsWebSocket).Select(r => NamedEntryPoints(r.Object)).ToList();
+        // One that names none comes through all.
+        var used = named.Exists(n => n.Count == 0) ? null : named.SelectMany(n => n).ToHashSet(StringComparer.OrdinalIgnoreCase);
         foreach (var container in workload.Containers)
         {
             var arguments = container.CommandLine.ToList();
@@ -93,11 +97,15 @@ internal static partial class TraefikRules
                 if (!text.StartsWith("--entrypoints.", StringComparison.Ordinal) || text.IndexOf(".address=", StringComparison.Ordinal) is not (> 14 and var end) || text.Contains("/udp", StringComparison.Ordinal))
                     continue;
                 var name = text["--entrypoints.".Length..end];
-                if (!NotServing.Contains(name, StringComparer.Ordinal))
+                if (used?.Contains(name) ?? !NotServing.Contains(name, StringComparer.Ordinal))
                     yield return (name, argument, arguments);
             }
         }
     }
+
+    private static List<string> NamedEntryPoints(KubernetesObject route) => route.Kind == "Ingress"
+        ? [.. (route.Annotation(Prefix + "router.entrypoints")?.Text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)]
+        : [.. (route.Spec?["entryPoints"]?.Items ?? []).Select(e => e.Text)];
 
     private static Node? Find(IReadOnlyList<Node> arguments, string entryPoint, string setting) =>
         arguments.FirstOrDefault(a => a.Text.StartsWith($"--entrypoints.{entryPoint}{LifeCycle}{setting}=", StringComparison.OrdinalIgnoreCase));
