@@ -1,5 +1,6 @@
 using Holdfast.Fuzz.Dns;
 using Holdfast.Fuzz.Http1;
+using Holdfast.Fuzz.Sessions;
 using Holdfast.Fuzz.WebSocket;
 
 namespace Holdfast.Fuzz;
@@ -22,5 +23,10 @@ internal static class FuzzTargets
         ["response-head"] = ResponseHeadTarget.Fuzz,
         ["chunked"] = ChunkedTarget.Fuzz,
         ["dns-response"] = DnsResponseTarget.Fuzz,
+        ["graphql-document"] = GraphQlDocumentTarget.Fuzz,
+        ["graphql-session"] = SessionTargets.GraphQl,
+        ["graphql-restore"] = SessionTargets.GraphQlRestore,
+        ["json-session"] = SessionTargets.Json,
+        ["json-restore"] = SessionTargets.JsonRestore,
     };
 }

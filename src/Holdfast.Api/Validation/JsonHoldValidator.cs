@@ -7,8 +7,12 @@ namespace Holdfast.Api.Validation;
 /// <summary>The rules of a JSON protocol. Every message is held against them, so their number and their depth are bounded.</summary>
 internal static class JsonHoldValidator
 {
-    private const int MostRules = 64;
+    private const int MostRules = 32;
     private const int MostPaths = 16;
+
+    /// <summary>Different ones in the rules for one direction: a message is held against all of them in one pass.</summary>
+    private const int MostPathsInAll = 64;
+    private const int DeepestPath = 16;
     private const int LongestText = 256;
 
     public static void Validate(JsonHoldOptions json, string key, FaultCollector faults)
@@ -19,6 +23,8 @@ internal static class JsonHoldValidator
         ValidateRules(json.Unset, key + ".unset", faults);
         ValidateRules(json.Replies, key + ".replies", faults);
         ValidateOpposites(json, key, faults);
+        ValidatePathCount(json.Set.Concat(json.Unset), null, key + ".set", faults);
+        ValidatePathCount(json.Replies, json.Sequence, key + ".replies", faults);
         for (var i = 0; i < Math.Min(json.Set.Count, MostRules); i++)
             ValidateResume(json.Set[i], json.Sequence, Item(key + ".set", i), faults);
         if (json.Sequence is not { } sequence)
@@ -48,6 +54,14 @@ internal static class JsonHoldValidator
                 break;
             }
         }
+    }
+
+    private static void ValidatePathCount(IEnumerable<JsonMessageRule> rules, JsonSequence? sequence, string key, FaultCollector faults)
+    {
+        IEnumerable<string> numbered = sequence is null ? [] : [sequence.Path, .. sequence.Key];
+        var count = rules.SelectMany(static r => r.Match.Keys.Concat(r.Key)).Concat(numbered).Distinct(StringComparer.Ordinal).Count();
+        if (count > MostPathsInAll)
+            faults.Invalid(key, Say($"the rules for this direction name {count} different paths, more than the most, {MostPathsInAll}; tell messages apart by fewer members"));
     }
 
     private static void ValidateMatch(IReadOnlyDictionary<string, string> match, string key, FaultCollector faults)
@@ -123,6 +137,8 @@ internal static class JsonHoldValidator
             return $"an empty path names no member; write for example {example} or data.{example}";
         if (path.Length > LongestText)
             return Say($"{Printable.Quote(path)} has {path.Length} characters; at most {LongestText}, for example data.{example}");
+        if (path.Count(static c => c == '.') >= DeepestPath)
+            return Say($"{Printable.Quote(path)} has more than {DeepestPath} member names; write for example data.{example}");
         return path.Split('.').Any(static n => n.Length == 0)
             ? $"{Printable.Quote(path)} has an empty member name; write member names joined by single dots, for example data.{example}"
             : null;

@@ -18,6 +18,7 @@ internal static class AdminEndpoints
         var metrics = new MetricsHandler(telemetry.Scraper);
         var backends = new BackendHandlers(runtime, telemetry.Endpoints);
         var connections = new ConnectionHandlers(runtime);
+        var events = new EventHandlers(telemetry.Events, runtime.Time);
         var ends = new EndHandlers(telemetry.Ends);
 
         endpoints.Open("/health/live", health.LiveAsync);
@@ -33,6 +34,7 @@ internal static class AdminEndpoints
             drain();
             return context.WriteAsync(StatusCodes.Status202Accepted, new ReadyView("draining", TelemetryNames.Of(runtime.Phase)), AdminJson.Default.ReadyView);
         }));
+        endpoints.Guarded("/v1/events", token, new Methods(Get: events.StreamAsync));
         endpoints.Guarded("/v1/ends", token, new Methods(Get: ends.ListAsync));
         endpoints.Map("/{**path}", context => token.Accepts(context.Request.Headers.Authorization)
             ? context.FailAsync(StatusCodes.Status404NotFound, "there is nothing at this path")

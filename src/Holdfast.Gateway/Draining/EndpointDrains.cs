@@ -15,6 +15,8 @@ internal sealed class EndpointDrains(GatewayRuntime runtime)
     private readonly Lock _gate = new();
     private readonly Dictionary<int, Entry> _byEndpoint = [];
 
+    public IDrainObserver? Observer { get; set; }
+
     /// <summary>
     /// Begins, for one cause. Nothing happens when that cause holds already; but asking through the admin API once more begins anew, for
     /// connections that were let in since. False: the endpoint is gone.
@@ -30,6 +32,7 @@ internal sealed class EndpointDrains(GatewayRuntime runtime)
             if (!entry.Causes.ContainsKey(cause) || cause == DrainCause.Admin)
             {
                 entry.Causes[cause] = runtime.Clock.Milliseconds + Delay(backend, cause);
+                Observer?.OnBegun(backend, endpoint, cause);
                 Plan(backend, endpoint, entry);
                 HostLog.EndpointDraining(runtime.Logger, backend.Name, endpoint.ToString(), TelemetryNames.Of(cause), EndpointDirectory.Relayed(endpoint));
             }
@@ -52,6 +55,7 @@ internal sealed class EndpointDrains(GatewayRuntime runtime)
             }
 
             Forget(endpoint);
+            Observer?.OnCancelled(endpoint);
             endpoint.MarkReady(runtime.Clock.Milliseconds);
             HostLog.EndpointReturned(runtime.Logger, backend.Name, endpoint.ToString(), EndpointDirectory.Relayed(endpoint));
         }

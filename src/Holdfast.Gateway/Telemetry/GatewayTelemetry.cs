@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Holdfast.Gateway.Discovery;
+using Holdfast.Gateway.Events;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
@@ -20,6 +21,7 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
         AccessLog = accessLog;
         Ends = new RecentEnds(runtime.Time);
         Endpoints = new EndpointDirectory(runtime);
+        Events = new GatewayEvents(runtime, Endpoints);
         // Before the instruments, so that none publishes unheard.
         Scraper = new MetricAggregator(factory, GatewayMetrics.MeterName);
         _metrics = new GatewayMetrics(factory, runtime, Endpoints, () => accessLog.Dropped);
@@ -30,6 +32,9 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
     public RecentEnds Ends { get; }
 
     public EndpointDirectory Endpoints { get; }
+
+    /// <summary>What /v1/events tells.</summary>
+    public GatewayEvents Events { get; }
 
     /// <summary>What /metrics prints.</summary>
     public MetricAggregator Scraper { get; }
@@ -44,6 +49,7 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
     {
         _metrics.OnRehomed(in end, backend);
         Endpoints.CountRehome(in end, backend);
+        Events.OnRehomed(in end, backend);
     }
 
     public void OnPairEnded(in PairEnd end, BackendState backend, EndpointState endpoint)
@@ -61,6 +67,7 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
 
     public void Dispose()
     {
+        Events.Dispose();
         AccessLog.Dispose();
         Scraper.Dispose();
     }

@@ -164,13 +164,13 @@ internal struct HeldPair
 
     /// <summary>Client messages of which nobody knows whether an endpoint read them: in all, and of this re-home.</summary>
     public long Unknown;
-    public int UnknownNow;
+    public long UnknownNow;
 
     /// <summary>Messages passed to the current endpoint, and how many of them it has read for certain; as they were at our last ping, at the last relayed one.</summary>
-    public int Written;
-    public int Fenced;
-    public int PingMark;
-    public int RelayedMark;
+    public long Written;
+    public long Fenced;
+    public long PingMark;
+    public long RelayedMark;
 
     /// <summary>Whole messages in <see cref="Buffer"/>.</summary>
     public int Kept;

@@ -21,7 +21,11 @@ internal sealed partial class HeldRelay
             held.Set(HoldFlags.Planned, true);
         }
 
-        return TryFence(index) && Advance(index) && pair.State == PairState.Relaying;
+        if (!TryFence(index))
+            return false;
+        if (held.FenceAt != 0 && held.FenceAt <= _core.Now)
+            held.FenceAt = _core.Now + _held.SettingsOf(pair.Held).Fence;      // Another ping is unanswered, whose pong may do.
+        return Advance(index) && pair.State == PairState.Relaying;
     }
 
     /// <summary>When to look at a pair again, in the loop's milliseconds.</summary>
@@ -274,7 +278,7 @@ internal sealed partial class HeldRelay
     }
 
     /// <summary>The endpoint has read so many of its messages.</summary>
-    private void OnFenced(ref HeldPair held, int mark)
+    private void OnFenced(ref HeldPair held, long mark)
     {
         if (mark > held.Fenced)
             held.Fenced = mark;

@@ -360,6 +360,8 @@ internal sealed partial class HeldRelay
 
     private static void MarkDown(ref HeldPair held, SessionLeg origin, bool opensMessage, bool inFrame)
     {
+        if (IsOthersMessage(in held, origin))
+            return;     // It waits for that one's end.
         held.Set(HoldFlags.DownOpen, opensMessage);
         held.Set(HoldFlags.DownInFrame, inFrame);
         held.DownOwner = origin;
@@ -388,7 +390,7 @@ internal sealed partial class HeldRelay
     {
         ref var pair = ref _core.Pairs[index];
         ref var held = ref _held[pair.Held];
-        if (IsOthersMessage(in held, origin) || (!held.Owed.IsEmpty && held.DownOwner != origin))
+        if (IsOthersMessage(in held, origin))
         {
             held.Owed.Append(bytes);
             return true;
@@ -404,14 +406,21 @@ internal sealed partial class HeldRelay
     {
         ref var pair = ref _core.Pairs[index];
         ref var held = ref _held[pair.Held];
-        if (held.Owed.IsEmpty)
-            return true;
-        var sent = _relay.Send(index, ref pair, Side.Downstream, held.Owed.Bytes);
-        if (!sent)
-            return false;
-        held.Owed.Release();
-        Wake(index);
-        Wake(held.Previous);
+        if (!held.Owed.IsEmpty)
+        {
+            if (!_relay.Send(index, ref pair, Side.Downstream, held.Owed.Bytes))
+                return false;
+            held.Owed.Release();
+        }
+
+        if (held.Next >= 0 || held.Previous >= 0)
+        {
+            // They were not read while another's message was on its way.
+            Wake(index);
+            Wake(held.Next);
+            Wake(held.Previous);
+        }
+
         return true;
     }
 

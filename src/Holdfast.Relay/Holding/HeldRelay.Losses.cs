@@ -92,8 +92,11 @@ internal sealed partial class HeldRelay
             held.DialAt = _core.Now;
         }
 
+        held.Waiting.Release();     // They are no news without what was to come between; the machine has forgotten them too.
         _relay.DropLeg(ref pair, Side.Upstream, abort: false);
         pair.Up.Flags &= ~(LegFlags.PingPending | LegFlags.RelayedPingPending | LegFlags.RelayedAfterOwn);
+        if (!held.Has(HoldFlags.PongToPrevious))
+            pair.Down.Flags &= ~LegFlags.RelayedPingPending;
         pair.DrainAt = _core.Drains.Reason == EndReason.Shutdown ? pair.DrainAt : 0;
         held.Set(HoldFlags.Planned, false);
         Tell(ref held, static (session, output) => session.OnLost(output));
@@ -131,7 +134,8 @@ internal sealed partial class HeldRelay
         ref var pair = ref _core.Pairs[index];
         ref var held = ref _held[pair.Held];
         var inFrame = held.Has(HoldFlags.DownInFrame);
-        Report(ref held, RehomeOutcome.Ended, -1);
+        if (IsMoving(in held))
+            Report(ref held, RehomeOutcome.Ended, -1);
         held.Step = HoldStep.None;
         _relay.DropLeg(ref pair, Side.Upstream, abort: false);
         if (inFrame)
@@ -174,6 +178,8 @@ internal sealed partial class HeldRelay
             return;
         var previous = held.Previous;
         held.Previous = -1;
+        if (held.Has(HoldFlags.PongToPrevious))
+            _core.Pairs[held.PairIndex].Down.Flags &= ~LegFlags.RelayedPingPending;     // Nobody is left to hear the pong.
         held.Set(HoldFlags.PongToPrevious, false);
         Policy.Release(_core.Pairs[previous].Settings.EndpointId);
         _core.Free(previous);

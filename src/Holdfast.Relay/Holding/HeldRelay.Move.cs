@@ -22,15 +22,19 @@ internal sealed partial class HeldRelay
         held.AnsweredAt = _core.Now;
         held.Written = held.Fenced = held.PingMark = held.RelayedMark = 0;
         held.FenceAt = held.PatienceEnds = 0;
-        held.Set(HoldFlags.CloseSent | HoldFlags.OverlapBegun, false);
+        held.Set(HoldFlags.CloseSent | HoldFlags.OverlapBegun | HoldFlags.Planned, false);
         held.Step = HoldStep.None;
         Tell(ref held, hasPrevious ? static (s, output) => s.Move(hasPrevious: true, output) : static (s, output) => s.Move(hasPrevious: false, output));
         if (!SendOutput(index))
             return false;
 
-        held.Part = hasPrevious ? settings.Overlap > 0 ? PartStep.Overlapping : PartStep.Ending : PartStep.None;
-        // The pong to this ping says that the state is made; should none come, the old endpoint is not kept for ever.
-        held.PartEnds = _core.Now + (held.Part == PartStep.Overlapping ? settings.Overlap + LeaveTimeout : PatienceOf(session, settings));
+        if (hasPrevious)
+        {
+            held.Part = settings.Overlap > 0 ? PartStep.Overlapping : PartStep.Ending;
+            // The pong to the ping below says that the state is made; should none come, the old endpoint is not kept for ever.
+            held.PartEnds = _core.Now + (held.Part == PartStep.Overlapping ? settings.Overlap + LeaveTimeout : PatienceOf(session, settings));
+        }
+
         var rehomed = held.Has(HoldFlags.CutShort) ? RehomeOutcome.CutShort : RehomeOutcome.Completed;
         held.Rehomes++;
         held.RehomedAt = _core.Now;
@@ -60,6 +64,9 @@ internal sealed partial class HeldRelay
         {
             held.Previous = companion;
             _core.Reregister(companion, Side.Upstream);
+            if (held.Has(HoldFlags.DownOpen) && held.DownOwner == SessionLeg.Current)
+                held.DownOwner = SessionLeg.Previous;
+            held.Set(HoldFlags.PongToPrevious, pair.Down.Has(LegFlags.RelayedPingPending));
         }
         else
         {

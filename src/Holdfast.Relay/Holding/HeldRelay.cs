@@ -101,8 +101,14 @@ internal sealed partial class HeldRelay : IDisposable
     }
 
     /// <summary>Bytes of a leg of the pair with the client. False: the pair is gone.</summary>
-    public bool OnReceived(int index, Side side, int count) =>
-        Scan(index, side == Side.Downstream ? SessionLeg.Client : SessionLeg.Current, ref _core.Pairs[index].Legs[(int)side], count) && Advance(index);
+    public bool OnReceived(int index, Side side, int count)
+    {
+        ref var pair = ref _core.Pairs[index];
+        if (!Scan(index, side == Side.Downstream ? SessionLeg.Client : SessionLeg.Current, ref pair.Legs[(int)side], count) || !Advance(index))
+            return false;
+        // Our ping waits for the end of the frame that was on its way.
+        return !pair.Legs[(int)side ^ 1].Has(LegFlags.PingWanted) || pair.State != PairState.Relaying || _relay.TryPing(index, ref pair, (Side)((int)side ^ 1));
+    }
 
     /// <summary>The client reads again: companions that waited for it go on. False: the pair is gone.</summary>
     public bool OnClientReads(int index)

@@ -99,7 +99,8 @@ public sealed class JsonSession(JsonRules rules, bool makeFirst, int maxState) :
 
     public override void Move(bool hasPrevious, SessionOutput output)
     {
-        ForgetRepeats();
+        if (!hasPrevious)
+            ForgetRepeats();
         _hasMoved = true;
         _hasPrevious |= hasPrevious;
         if (_states is null)
@@ -111,7 +112,7 @@ public sealed class JsonSession(JsonRules rules, bool makeFirst, int maxState) :
                 sent += SendAgain(i, output);
         }
 
-        _states.AwaitAgain(isSentAgain: true);
+        _states.OnSentAgain(hasPrevious, _hasPrevious);
         for (var i = 0; _anyReplies is not null && i < _anyReplies.Length / 2; i++)
             _anyReplies[2 * i + 1] = Math.Max(0, sent - _anyReplies[2 * i]);
     }
@@ -137,7 +138,11 @@ public sealed class JsonSession(JsonRules rules, bool makeFirst, int maxState) :
         // The close of the previous endpoint ends what it serves.
     }
 
-    public override void OnPreviousGone(SessionOutput output) => _hasPrevious = false;
+    public override void OnPreviousGone(SessionOutput output)
+    {
+        _hasPrevious = false;
+        _states?.OnGone(isPrevious: true);
+    }
 
     public override bool IsFinalRefusal(ushort closeCode) => false;
 
@@ -259,23 +264,12 @@ public sealed class JsonSession(JsonRules rules, bool makeFirst, int maxState) :
                 var state = NamedBy(set, rule, names);
                 if (state < 0)
                     continue;
-                var bit = 1U << reply;
-                if (from == SessionLeg.Current && (_states.AwaitsAgain(state) & bit) != 0)
-                {
-                    _states.AwaitsAgain(state) &= ~bit;
-                    repeats = true;
-                    break; // One reply answers one message, also where two rules make a state of the same name.
-                }
-
-                if ((_states.AnsweredBy(state) & bit) != 0)
-                    continue;
-                _states.AnsweredBy(state) |= bit;
-
-                // The endpoint that was left answers first; the other one has been asked too.
-                if (from == SessionLeg.Previous)
-                    _states.AwaitsAgain(state) |= bit;
-                isFirst = true;
-                break;
+                // One reply answers one message, also where two rules make a state of the same name.
+                var isRepeated = _states.IsRepeated(state, reply, from == SessionLeg.Previous, out var isFirstOfState);
+                repeats |= isRepeated;
+                isFirst |= isFirstOfState;
+                if (isRepeated || isFirstOfState)
+                    break;
             }
         }
 
@@ -304,7 +298,7 @@ public sealed class JsonSession(JsonRules rules, bool makeFirst, int maxState) :
 
     private void ForgetRepeats()
     {
-        _states?.AwaitAgain(isSentAgain: false);
+        _states?.OnGone(isPrevious: false);
         for (var i = 0; _anyReplies is not null && i < _anyReplies.Length / 2; i++)
             _anyReplies[2 * i + 1] = 0;
     }

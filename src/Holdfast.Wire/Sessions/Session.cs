@@ -36,7 +36,7 @@ public enum ServerVerdict : byte
     PassPush = 1,
     Swallow = 2,
 
-    /// <summary>Only of <see cref="SessionLeg.Current"/>: it waits until <see cref="SessionLeg.Previous"/> is gone, and is then asked about again, in order.</summary>
+    /// <summary>Only of <see cref="SessionLeg.Current"/>: it waits until <see cref="SessionLeg.Previous"/> is gone, and is then asked about again, in order; dropped if Current is lost.</summary>
     Wait = 3,
 }
 

@@ -88,7 +88,7 @@ public sealed class AdminTokenTests
     {
         await using var admin = await AdminFixture.StartAsync(new AdminOptions { Token = Token });
 
-        foreach (var path in new[] { "/v1/backends", "/v1/connections", "/v1/connections/1", "/v1/ends", "/", "/v2/anything" })
+        foreach (var path in new[] { "/v1/backends", "/v1/connections", "/v1/connections/1", "/v1/ends", "/v1/events", "/", "/v2/anything" })
         {
             var (status, json) = await admin.GetAsync(path);
             Assert.Equal((path, HttpStatusCode.Unauthorized), (path, status));

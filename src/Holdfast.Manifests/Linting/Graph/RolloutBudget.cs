@@ -38,7 +38,7 @@ internal sealed record RolloutBudget(TimeSpan Grace, Node? GraceAt, TimeSpan Pre
     {
         var graceAt = workload.PodSpec["terminationGracePeriodSeconds"];
         var grace = graceAt is { AsInteger: >= 0 and var seconds } ? TimeSpan.FromSeconds(seconds) : DefaultGrace;
-        var (preStop, preStopAt) = workload.Containers.Select(PreStopOf).MaxBy(p => p.Length);
+        var (preStop, preStopAt) = workload.Containers.Select(PreStopOf).DefaultIfEmpty().MaxBy(p => p.Length);
         var (drain, source) = DrainOf(workload, assume);
         return new RolloutBudget(grace, graceAt, preStop, preStopAt, drain, source);
     }

@@ -29,12 +29,18 @@ internal sealed class Workload
 
     public IReadOnlyList<Container> InitContainers { get; }
 
+    /// <summary>Containers that clients reach: those that declare ports, else the first.</summary>
+    public IEnumerable<Container> Serving => Containers.Any(c => c.HasPorts) ? Containers.Where(c => c.HasPorts) : Containers.Take(1);
+
     public Node? PodLabels => PodMetadata?["labels"];
 
     public Node? PodAnnotations => PodMetadata?["annotations"];
 
     /// <summary>Null: not written, which means 1 unless an autoscaler says otherwise.</summary>
     public Node? Replicas => Object.Spec?["replicas"];
+
+    /// <summary>Something written keeps its pods apart, on nodes or in zones.</summary>
+    public bool IsSpread => PodSpec["topologySpreadConstraints"] is { Items.Count: > 0 } || PodSpec.At("affinity", "podAntiAffinity") is not null;
 
     /// <summary>Services that select its pods.</summary>
     public List<Service> Services { get; } = [];
@@ -80,6 +86,8 @@ internal sealed class Container(Node node)
     public string Name => Node["name"]?.AsText ?? "";
 
     public string Image => Node["image"]?.AsText ?? "";
+
+    public bool HasPorts => Node["ports"] is { Items.Count: > 0 };
 
     /// <summary>The command's words, then the arguments'.</summary>
     public IEnumerable<Node> CommandLine => (Node["command"]?.Items ?? []).Concat(Node["args"]?.Items ?? []).Where(n => n.Kind == NodeKind.Scalar);

@@ -9,12 +9,15 @@ namespace Holdfast.Wire.Sessions.Json;
 internal sealed class JsonStates
 {
     private const int MessageHead = 12;
-    private const int StateLength = 12;
+    private const int StateLength = 20;
 
     /// <summary>By serial: how many of its states are live, how many it made, its rule, whether it is text; then the message.</summary>
     private readonly LiveMessages _messages = new();
 
-    /// <summary>By rule and name: the serial of the message, the reply rules that answered it, those whose answer to it sent again is to come.</summary>
+    /// <summary>
+    /// By rule and name: the serial of the message, the reply rules that answered it, those whose answer is to come once more from Current and from Previous,
+    /// those that were asked on both and have not answered.
+    /// </summary>
     private readonly LiveMessages _states = new();
     private int _serial;
 
@@ -43,7 +46,7 @@ internal sealed class JsonStates
     public bool IsOf(int message, int rule, ReadOnlySpan<byte> name)
     {
         var state = Find(rule, name);
-        return state >= 0 && Int(_states.MessageOf(state)) == Int(_messages.KeyOf(message));
+        return state >= 0 && SerialOf(state) == Int(_messages.KeyOf(message));
     }
 
     /// <returns>-1: there is none.</returns>
@@ -53,17 +56,61 @@ internal sealed class JsonStates
         return _states.Find(KeyOf(rule, name, key));
     }
 
-    public ref uint AnsweredBy(int state) => ref Mask(state, 4);
+    /// <summary>
+    /// Whether a reply comes once more for what was sent again, and the client has had it: the one of Current where it was answered before, the second of the
+    /// two where both legs were asked and neither had answered.
+    /// </summary>
+    public bool IsRepeated(int state, int reply, bool isFromPrevious, out bool isFirst)
+    {
+        var bit = 1U << reply;
+        ref var awaits = ref Awaits(state, isFromPrevious);
+        ref var answered = ref AnsweredBy(state);
+        isFirst = false;
+        if ((awaits & bit) != 0)
+        {
+            awaits &= ~bit;
+            ForgetIfOver(state);
+            return true;
+        }
 
-    public ref uint AwaitsAgain(int state) => ref Mask(state, 8);
+        if ((answered & bit) != 0)
+            return false;
+        isFirst = true;
+        answered |= bit;
+        if ((AskedOnBoth(state) & bit) == 0)
+            return false;
+        AskedOnBoth(state) &= ~bit;
+        Awaits(state, !isFromPrevious) |= bit;
+        return false;
+    }
 
-    /// <summary>Every state is to be answered again by the reply rules that have answered it; or by none.</summary>
-    public void AwaitAgain(bool isSentAgain)
+    /// <summary>All messages have been sent to Current.</summary>
+    /// <param name="isMoved">What was Current is Previous.</param>
+    public void OnSentAgain(bool isMoved, bool hasPrevious)
     {
         for (var i = 0; i < _states.End; i++)
         {
-            if (_states.IsLive(i))
-                AwaitsAgain(i) = isSentAgain ? AnsweredBy(i) : 0;
+            if (!_states.IsLive(i))
+                continue;
+            if (isMoved)
+                Awaits(i, isFromPrevious: true) = Awaits(i, isFromPrevious: false);
+            var isOver = SerialOf(i) == 0;
+            Awaits(i, isFromPrevious: false) = isOver ? 0 : AnsweredBy(i);
+            AskedOnBoth(i) = isOver || !hasPrevious ? 0 : ~AnsweredBy(i);
+            ForgetIfOver(i);
+        }
+    }
+
+    /// <summary>A leg answers no more.</summary>
+    public void OnGone(bool isPrevious)
+    {
+        for (var i = 0; i < _states.End; i++)
+        {
+            if (!_states.IsLive(i))
+                continue;
+            Awaits(i, isPrevious) = 0;
+            AskedOnBoth(i) = 0;
+            ForgetIfOver(i);
         }
     }
 
@@ -98,12 +145,14 @@ internal sealed class JsonStates
                 continue;
             }
 
-            var before = Int(_states.MessageOf(state));
+            var before = SerialOf(state);
             if (before == serial)
                 continue; // Twice in one list.
             made++;
             SetInt(_states.MessageToChange(state), serial);
             AnsweredBy(state) = 0;
+            if (before == 0)
+                continue;
             if (first < 0)
                 first = before;
             Release(before, isKept: before == first);
@@ -128,12 +177,16 @@ internal sealed class JsonStates
         return true;
     }
 
+    /// <summary>The state is no more. Its name stays for as long as an answer is to come that the client has had.</summary>
     public void Remove(int state)
     {
-        var serial = Int(_states.MessageOf(state));
-        Bytes -= _states.KeyOf(state).Length + StateLength;
-        _states.Remove(state);
+        var serial = SerialOf(state);
+        if (serial == 0)
+            return;
+        SetInt(_states.MessageToChange(state), 0);
+        AnsweredBy(state) = uint.MaxValue;
         Release(serial, isKept: false);
+        ForgetIfOver(state);
     }
 
     public void Clear()
@@ -141,16 +194,8 @@ internal sealed class JsonStates
         for (var i = 0; i < _states.End; i++)
         {
             if (_states.IsLive(i))
-                _states.Remove(i);
+                Remove(i);
         }
-
-        for (var i = 0; i < _messages.End; i++)
-        {
-            if (_messages.IsLive(i))
-                _messages.Remove(i);
-        }
-
-        Bytes = 0;
     }
 
     public void Save(IBufferWriter<byte> destination)
@@ -201,13 +246,20 @@ internal sealed class JsonStates
                 return false;
             }
 
-            var message = _messages.Find(state[..sizeof(int)]);
+            var isOver = Int(state) == 0;
+            if (state[12..].ContainsAnyExcept((byte)0))
+                return false; // There is no previous leg when a session is saved.
+            if (isOver && BinaryPrimitives.ReadUInt32LittleEndian(state[8..]) == 0)
+                return false;
+            var message = isOver ? 0 : _messages.Find(state[..sizeof(int)]);
+            _states.Add(key, state, 0);
+            Bytes += key.Length + StateLength;
+            if (isOver)
+                continue;
             if (message < 0 || RuleOf(message) != key[0])
                 return false;
             var head = _messages.MessageToChange(message);
             SetInt(head, Int(head) + 1);
-            _states.Add(key, state, 0);
-            Bytes += key.Length + StateLength;
         }
 
         // No message without a state, none with more than it made.
@@ -240,6 +292,23 @@ internal sealed class JsonStates
     private static int Int(ReadOnlySpan<byte> bytes) => BinaryPrimitives.ReadInt32LittleEndian(bytes);
 
     private static void SetInt(Span<byte> bytes, int value) => BinaryPrimitives.WriteInt32LittleEndian(bytes, value);
+
+    /// <summary>0: what is left of a state that is no more.</summary>
+    private int SerialOf(int state) => Int(_states.MessageOf(state));
+
+    private void ForgetIfOver(int state)
+    {
+        if (SerialOf(state) != 0 || (Awaits(state, isFromPrevious: false) | Awaits(state, isFromPrevious: true)) != 0)
+            return;
+        Bytes -= _states.KeyOf(state).Length + StateLength;
+        _states.Remove(state);
+    }
+
+    private ref uint AnsweredBy(int state) => ref Mask(state, 4);
+
+    private ref uint Awaits(int state, bool isFromPrevious) => ref Mask(state, isFromPrevious ? 12 : 8);
+
+    private ref uint AskedOnBoth(int state) => ref Mask(state, 16);
 
     private ref uint Mask(int state, int at) =>
         ref System.Runtime.InteropServices.MemoryMarshal.AsRef<uint>(_states.MessageToChange(state).Slice(at, sizeof(uint)));

@@ -90,6 +90,8 @@ internal sealed class ModelEngine(Func<Session> newSession, Func<ModelServer> ne
                 ReadServer(Current);
         }
 
+        // What waited was its own: the next one says it again, or the previous one does.
+        _waiting.Clear();
         Current = null;
         _session.OnLost(_output);
         Send();
