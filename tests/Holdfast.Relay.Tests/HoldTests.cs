@@ -1,0 +1,190 @@
+using System.Buffers;
+using System.Net.Sockets;
+using System.Text;
+using Holdfast.Relay.Holding;
+using Holdfast.Relay.Pairs;
+using Holdfast.Testing;
+using Holdfast.Wire.Sessions;
+
+namespace Holdfast.Relay.Tests;
+
+/// <summary>Held pairs on one loop: how they end, and that one's end is no other's.</summary>
+public sealed class HoldTests : IDisposable
+{
+    private const int Patience = 30_000;
+    private readonly ManualClock _clock = new();
+    private readonly TestRehomePolicy _rehomes = new();
+    private readonly Socket _other = RawPeer.Listen();
+
+    public void Dispose() => _other.Dispose();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_message_that_its_endpoint_cannot_finish_ends_the_connection(bool inFrame)
+    {
+        using var harness = Start();
+        _rehomes.Add(1, _other);
+        using var ends = harness.Open();
+        if (inFrame)
+        {
+            // Longer than what is kept until it is whole.
+            byte[] start = [.. Frames.Header(Frames.Binary, 200_000, fin: true, null), .. new byte[100_000]];
+            ends.Endpoint.Send(start);
+            Assert.Equal(start, ends.Client.Receive(start.Length));
+            ends.Endpoint.Reset();
+            Assert.Empty(ends.Client.ReceiveToReset());
+        }
+        else
+        {
+            var fragment = Frames.FromServer(Frames.Text, "the first half, "u8, fin: false);
+            ends.Endpoint.Send(fragment);
+            Assert.Equal(fragment, ends.Client.Receive(fragment.Length));
+            ends.Endpoint.Reset();
+            AssertClosed(ends.Client, 1012);
+        }
+
+        Assert.Equal((EndReason.TornMessage, EndSide.Upstream), EndOf(harness));
+    }
+
+    [Fact]
+    public void A_connection_that_every_endpoint_refuses_is_closed()
+    {
+        using var harness = Start();
+        _rehomes.Add(1, _other);
+        using var ends = harness.Open();
+        ends.Endpoint.Reset();
+        using (var asked = RawPeer.Accept(_other))
+        {
+            Assert.Contains("\r\nHoldfast-Rehomed: 1\r\n", asked.ReceiveHead(), StringComparison.Ordinal);
+            asked.Send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+            AssertClosed(ends.Client, 1012);
+        }
+
+        Assert.Equal((EndReason.RehomeRefused, EndSide.Upstream), EndOf(harness));
+        Assert.Equal(RehomeOutcome.Refused, TakeRehome().Outcome);
+        Assert.Equal(0, _rehomes.Places[1]);
+    }
+
+    [Fact]
+    public void A_client_waits_for_an_endpoint_as_long_as_patience()
+    {
+        using var harness = Start();
+        using var ends = harness.Open();
+        ends.Endpoint.Reset();
+        harness.Until(l => l.Core.Pairs[0].Up.Fd < 0, "the loss is noticed");
+        harness.Advance(Patience - 1000);
+        // Its pings are answered meanwhile.
+        ends.Client.Send(Frames.FromClient(Frames.Ping, "still there?"u8));
+        Assert.Equal("still there?"u8, ends.Client.ReceiveFrame().Payload);
+        harness.Advance(1000 + Timers.TimerWheel.Resolution);
+        AssertClosed(ends.Client, 1012);
+        Assert.Equal((EndReason.HoldExpired, EndSide.Upstream), EndOf(harness));
+        Assert.Equal(RehomeOutcome.TimedOut, TakeRehome().Outcome);
+    }
+
+    [Fact]
+    public void A_session_machine_that_throws_ends_its_own_connection_only()
+    {
+        using var harness = Start(() => new FragileSession());
+        using var ends = harness.Open();
+        using var neighbour = harness.Open();
+        var before = Frames.FromClient(Frames.Text, "before"u8);
+        ends.Client.Send([.. before, .. Frames.FromClient(Frames.Text, FragileSession.Trigger)]);
+        Assert.Equal("before"u8, ends.Endpoint.ReceiveFrame().Payload);
+        var close = ends.Client.ReceiveFrame();
+        Assert.Equal((Frames.Close, 1011), (close.Opcode, close.CloseCode));
+        Assert.Equal(1001, ends.Endpoint.ReceiveFrame().CloseCode);
+        ends.Dispose();
+        Assert.Equal((EndReason.InternalError, EndSide.Gateway), EndOf(harness));
+        Assert.True(_rehomes.Bugs.TryTake(out var bug, RawPeer.Patience), "nobody is told of the bug");
+        Assert.Equal("a bug", bug.Message);
+
+        var up = Frames.FromClient(Frames.Text, "undisturbed"u8);
+        neighbour.Client.Send(up);
+        Assert.Equal(up, neighbour.Endpoint.Receive(up.Length));
+        var down = Frames.FromServer(Frames.Text, "the same"u8);
+        neighbour.Endpoint.Send(down);
+        Assert.Equal(down, neighbour.Client.Receive(down.Length));
+        Assert.Empty(_rehomes.Bugs);
+    }
+
+    private static void AssertClosed(RawPeer client, int code)
+    {
+        var close = client.ReceiveFrame();
+        Assert.Equal((Frames.Close, code), (close.Opcode, close.CloseCode));
+        Assert.Matches("^retry-after=[0-9]{1,5}$", Encoding.ASCII.GetString(close.Payload.AsSpan(2)));
+        Assert.Empty(client.ReceiveToEnd());
+        client.Dispose();
+    }
+
+    private static (EndReason Reason, EndSide Side) EndOf(RelayHarness harness)
+    {
+        var end = harness.WaitForEnd();
+        return (end.Reason, end.Side);
+    }
+
+    private RelayHarness Start(Func<Session>? newSession = null) =>
+        new(clock: _clock, hold: new HoldSettings { NewSession = newSession, Patience = Patience }, rehomes: _rehomes);
+
+    private RehomeEnd TakeRehome()
+    {
+        Assert.True(_rehomes.Ends.TryTake(out var end, RawPeer.Patience), "no re-home ended");
+        return end;
+    }
+
+    /// <summary>Passes everything, and has one bug.</summary>
+    private sealed class FragileSession : Session
+    {
+        public static ReadOnlySpan<byte> Trigger => "throw"u8;
+
+        public override bool DialsFirst => false;
+
+        public override bool CanMove => true;
+
+        public override bool IsGreeted => true;
+
+        public override ClientVerdict OnClientMessage(in SessionMessage message, bool isHeld, SessionOutput output) =>
+            message.Payload.SequenceEqual(Trigger) ? throw new InvalidOperationException("a bug") : ClientVerdict.Pass;
+
+        public override ServerVerdict OnServerMessage(in SessionMessage message, SessionLeg from, SessionOutput output) => ServerVerdict.Pass;
+
+        public override int? PendingOn(SessionLeg leg) => null;
+
+        public override void OnLost(SessionOutput output)
+        {
+        }
+
+        public override void Greet(SessionOutput output)
+        {
+        }
+
+        public override void OnNextGone()
+        {
+        }
+
+        public override void Move(bool hasPrevious, SessionOutput output)
+        {
+        }
+
+        public override void OnFlushed()
+        {
+        }
+
+        public override void EndOverlap(SessionOutput output)
+        {
+        }
+
+        public override void OnPreviousGone(SessionOutput output)
+        {
+        }
+
+        public override bool IsFinalRefusal(ushort closeCode) => false;
+
+        public override void Save(IBufferWriter<byte> destination)
+        {
+        }
+
+        public override bool Restore(ReadOnlySpan<byte> saved) => true;
+    }
+}
