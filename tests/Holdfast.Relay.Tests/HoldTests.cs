@@ -109,6 +109,85 @@ public sealed class HoldTests : IDisposable
         Assert.Empty(_rehomes.Bugs);
     }
 
+    [Fact]
+    public void An_endpoint_that_closed_first_is_told_once_when_its_loss_ends_the_connection()
+    {
+        using var harness = Start();
+        using var again = RawPeer.Listen();
+        _rehomes.Add(1, _other);
+        _rehomes.Add(2, again);
+        using var ends = harness.Open();
+        var current = ends.Endpoint;
+        // Endpoints that leave as soon as they have taken over are as good as refusals.
+        foreach (var listener in new[] { _other, again, _other, null })
+        {
+            current.Send(Frames.CloseFrame(client: false, 1012));
+            Assert.Equal(1012, current.ReceiveFrame().CloseCode);
+            Assert.Empty(current.ReceiveToEnd());
+            current.Dispose();
+            if (listener is null)
+                break;
+            harness.Advance(2 * Timers.TimerWheel.Resolution);
+            current = RawPeer.Accept(listener);
+            _ = current.ReceiveHead();
+            current.Send(RelayHarness.Switching);
+        }
+
+        AssertClosed(ends.Client, 1012);
+        Assert.Equal((EndReason.RehomeRefused, EndSide.Upstream), EndOf(harness));
+    }
+
+    [Fact]
+    public void No_endpoint_is_asked_what_it_has_read_behind_the_clients_close()
+    {
+        using var harness = Start();
+        using var ends = harness.Open();
+        byte[] last = [.. Frames.FromClient(Frames.Text, "the last"u8), .. Frames.CloseFrame(client: true, 1000)];
+        ends.Client.Send(last);
+        Assert.Equal(last, ends.Endpoint.Receive(last.Length));
+        harness.Advance(new HoldSettings().Fence + Timers.TimerWheel.Resolution);
+        ends.Endpoint.Send(Frames.CloseFrame(client: false, 1000));
+        Assert.Equal(1000, ends.Client.ReceiveFrame().CloseCode);
+        Assert.Empty(ends.Endpoint.ReceiveToEnd());
+        ends.Dispose();
+        Assert.Equal((EndReason.DownstreamClose, EndSide.Downstream), EndOf(harness));
+    }
+
+    [Fact]
+    public void A_pong_tells_of_the_first_of_two_pings_that_it_may_answer()
+    {
+        const int PingInterval = 1000;
+        var settings = new PairSettings { SpillCap = 1 << 20, PingInterval = PingInterval, PongTimeout = 20_000 };
+        using var harness = new RelayHarness(settings, _clock, hold: new HoldSettings { Fence = 60_000 }, rehomes: _rehomes);
+        _rehomes.Add(1, _other);
+        using var ends = harness.Open();
+        Pass("read for certain"u8);
+        harness.Advance(PingInterval + Timers.TimerWheel.Resolution);
+        var first = ends.Endpoint.ReceiveFrame();
+        Assert.Equal(Frames.Ping, first.Opcode);
+
+        // It does not answer, but speaks: it is alive, and asked again after a silence.
+        harness.Advance(100);
+        ends.Endpoint.Send(Frames.FromServer(Frames.Text, "busy"u8));
+        harness.Until(l => l.Core.Pairs[0].Up.BytesReceived > 0, "the endpoint is heard");
+        Pass("perhaps read"u8);
+        harness.Advance(PingInterval + Timers.TimerWheel.Resolution);
+        Assert.Equal(first.Payload, ends.Endpoint.ReceiveFrame().Payload);
+        ends.Endpoint.Send(Frames.FromServer(Frames.Pong, first.Payload));
+        harness.Until(l => !l.Core.Pairs[0].Up.Has(LegFlags.PingPending), "the pong is heard");
+        ends.Endpoint.Reset();
+        using var next = RawPeer.Accept(_other);
+        _ = next.ReceiveHead();
+        next.Send(RelayHarness.Switching);
+        Assert.Equal(1, TakeRehome().Unknown);
+
+        void Pass(ReadOnlySpan<byte> message)
+        {
+            ends.Client.Send(Frames.FromClient(Frames.Text, message));
+            Assert.Equal(message, ends.Endpoint.ReceiveFrame().Payload);
+        }
+    }
+
     private static void AssertClosed(RawPeer client, int code)
     {
         var close = client.ReceiveFrame();
