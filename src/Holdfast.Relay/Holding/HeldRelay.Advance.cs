@@ -234,9 +234,11 @@ internal sealed partial class HeldRelay
         held.Step = HoldStep.Leaving;
         held.StepEnds = _core.Now + LeaveTimeout;
         held.Set(HoldFlags.CloseSent, true);
-        if (!held.Has(HoldFlags.UpInFrame))
-            return SendLeave(index);
-        return LeaveCurrent(index);     // In the middle of a client's frame there is no leave to take.
+        if (held.Has(HoldFlags.UpInFrame))
+            return LeaveCurrent(index);     // In the middle of a client's frame there is no leave to take.
+        if (!held.Has(HoldFlags.Holding))
+            CutClient(ref held);            // In the middle of its message there is, and nothing may follow.
+        return SendLeave(index);
     }
 
     private static long QuietAt(in HeldPair held, HoldSettings settings) => Math.Max(held.AnsweredAt, held.HeldSince) + settings.Quiet;
