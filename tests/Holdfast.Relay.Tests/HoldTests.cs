@@ -1,10 +1,12 @@
 using System.Buffers;
 using System.Net.Sockets;
 using System.Text;
+using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 using Holdfast.Testing;
 using Holdfast.Wire.Sessions;
+using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Relay.Tests;
 
@@ -186,6 +188,36 @@ public sealed class HoldTests : IDisposable
             ends.Client.Send(Frames.FromClient(Frames.Text, message));
             Assert.Equal(message, ends.Endpoint.ReceiveFrame().Payload);
         }
+    }
+
+    [Fact]
+    public void Nothing_of_a_message_that_is_never_finished_follows_the_leave_of_its_endpoint()
+    {
+        var hold = new HoldSettings { Quiet = 50, QuietMax = 200 };
+        using var harness = new RelayHarness(clock: _clock, hold: hold, rehomes: _rehomes);
+        _rehomes.Add(1, _other);
+        using var ends = harness.Open();
+        var start = Frames.FromClient(Frames.Text, "one, "u8, fin: false);
+        ends.Client.Send(start);
+        Assert.Equal(start, ends.Endpoint.Receive(start.Length));
+        _ = harness.OnLoop(l =>
+        {
+            l.Drain(0, new DrainPlan(l.Core.Now, 0, CloseCode.ServiceRestart));
+            return 0;
+        });
+        harness.Advance(2 * Timers.TimerWheel.Resolution);
+        harness.Advance(hold.QuietMax + Timers.TimerWheel.Resolution);
+        Assert.Equal(1001, ends.Endpoint.ReceiveFrame().CloseCode);
+        ends.Client.Send([.. Frames.FromClient(Frames.Continuation, "two"u8), .. Frames.FromClient(Frames.Text, "the next"u8)]);
+        harness.Until(l => l.Core.Pairs[0].Down.MessagesReceived == 1, "the next message is kept");
+        ends.Endpoint.Send(Frames.CloseFrame(client: false, 1001));
+        Assert.Empty(ends.Endpoint.ReceiveToEnd());
+        using var next = RawPeer.Accept(_other);
+        _ = next.ReceiveHead();
+        next.Send(RelayHarness.Switching);
+        Assert.Equal("the next"u8, next.ReceiveFrame().Payload);
+        var end = TakeRehome();
+        Assert.Equal((RehomeOutcome.CutShort, 1), (end.Outcome, end.Unknown));
     }
 
     private static void AssertClosed(RawPeer client, int code)
