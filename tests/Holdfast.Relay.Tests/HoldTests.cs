@@ -140,22 +140,6 @@ public sealed class HoldTests : IDisposable
     }
 
     [Fact]
-    public void No_endpoint_is_asked_what_it_has_read_behind_the_clients_close()
-    {
-        using var harness = Start();
-        using var ends = harness.Open();
-        byte[] last = [.. Frames.FromClient(Frames.Text, "the last"u8), .. Frames.CloseFrame(client: true, 1000)];
-        ends.Client.Send(last);
-        Assert.Equal(last, ends.Endpoint.Receive(last.Length));
-        harness.Advance(new HoldSettings().Fence + Timers.TimerWheel.Resolution);
-        ends.Endpoint.Send(Frames.CloseFrame(client: false, 1000));
-        Assert.Equal(1000, ends.Client.ReceiveFrame().CloseCode);
-        Assert.Empty(ends.Endpoint.ReceiveToEnd());
-        ends.Dispose();
-        Assert.Equal((EndReason.DownstreamClose, EndSide.Downstream), EndOf(harness));
-    }
-
-    [Fact]
     public void A_pong_tells_of_the_first_of_two_pings_that_it_may_answer()
     {
         const int PingInterval = 1000;
