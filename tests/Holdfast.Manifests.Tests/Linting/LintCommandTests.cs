@@ -130,7 +130,8 @@ public sealed class LintCommandTests : IDisposable
     [Fact]
     public void A_report_that_cannot_be_written_is_told_in_one_line()
     {
-        using var full = new StreamWriter("/dev/full") { AutoFlush = true };
+        // Without a buffer of its own, which would fail once more when disposed of.
+        using var full = new StreamWriter(new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0)) { AutoFlush = true };
         using var error = new StringWriter();
         Assert.Equal(ExitCodes.Failed, LintCommand.Create().Parse([_folder.Write("a.yaml", Bad)]).Invoke(new() { Output = full, Error = error }));
         Assert.StartsWith("the report cannot be written: ", error.ToString(), StringComparison.Ordinal);
