@@ -14,20 +14,18 @@ public sealed class HaproxyClaimsTests : ProxyClaims
 {
     private static readonly byte[] Ping = Frames.FromClient(Frames.Ping, "?"u8);
 
-    [Theory]
-    [InlineData("timeout client 1s", "timeout server 1h")]
-    [InlineData("timeout client 1h", "timeout server 1s")]
-    public async Task Without_timeout_tunnel_the_times_for_requests_cut_an_idle_WebSocket(string client, string server)
+    [Fact]
+    public async Task Without_timeout_tunnel_the_time_for_a_response_cuts_an_idle_WebSocket()
     {
         SkipWithout("haproxy");
         var (bare, tunnelled) = (Processes.FreePort(), Processes.FreePort());
-        await StartAsync(Listen(bare, $"{client}\n  {server}") + Listen(tunnelled, $"{client}\n  {server}\n  timeout tunnel 1h"));
+        const string Times = "timeout client 1h\n  timeout server 1s";
+        await StartAsync(Listen(bare, Times) + Listen(tunnelled, Times + "\n  timeout tunnel 1h"));
         var longer = Open(tunnelled);
         var cut = Open(bare);
 
         // An end of the TCP connection and no close frame: the client sees 1006.
         Assert.Empty(cut.Client.ReceiveToEnd());
-        Assert.Empty(cut.Server.ReceiveToEnd());
         AssertCarries(longer);
     }
 
@@ -47,22 +45,6 @@ public sealed class HaproxyClaimsTests : ProxyClaims
         AssertCarries(pinging);
         pinged.Client.Send(Frames.FromClient(Frames.Text, "still here"u8));
         Assert.Equal("still here"u8.ToArray(), pinged.Server.ReceiveFrame().Payload);
-    }
-
-    [Fact]
-    public async Task A_reload_ends_busy_WebSockets_after_hard_stop_after()
-    {
-        SkipWithout("haproxy");
-        var port = Processes.FreePort();
-        await StartAsync(Listen(port, "timeout tunnel 1h"), "hard-stop-after 1s");
-        var old = Open(port);
-        await using (Talking(old.Client, Ping))
-        {
-            await SignalAsync("USR2");
-            Assert.Empty(ReceiveToAnyEnd(old.Client));
-        }
-
-        AssertCarries(Open(port));
     }
 
     [Fact]
