@@ -104,9 +104,9 @@ internal static class BenchCommands
             };
             try
             {
-                string[] known = [Peer.Direct, Peer.Nginx, Peer.Haproxy, Peer.Holdfast];
+                string[] known = [Peer.Direct, Peer.Nginx, Peer.Haproxy, Peer.Holdfast, Peer.HeldOpaque, Peer.HeldJson];
                 if (settings.Systems.Except(known, StringComparer.Ordinal).FirstOrDefault() is { } unknown)
-                    throw new BenchException($"There is no system '{unknown}'; give some of direct, nginx, haproxy, holdfast");
+                    throw new BenchException($"There is no system '{unknown}'; give some of {string.Join(", ", known)}");
                 return await run(settings, parsed);
             }
             catch (BenchException e)

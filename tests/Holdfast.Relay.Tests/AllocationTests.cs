@@ -1,3 +1,4 @@
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 using Holdfast.Testing;
 
@@ -30,6 +31,30 @@ public sealed class AllocationTests
             ends.Dispose();
     }
 
+    [Fact]
+    public async Task A_hundred_thousand_messages_of_a_held_pair_allocate_nothing_on_the_loops_thread()
+    {
+        const int Messages = 100_000;
+        // The endpoint is asked what it has read a great many times meanwhile.
+        var hold = new HoldSettings { Fence = Timers.TimerWheel.Resolution };
+        using var harness = new RelayHarness(hold: hold, rehomes: new TestRehomePolicy());
+        var all = new List<Ends>();
+        for (var i = 0; i < Pairs; i++)
+            all.Add(harness.Open());
+
+        _ = await RelayHeld(all, Messages / 10);
+        var counted = harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient;
+        var before = AllocatedBy(harness.Loop);
+        var pings = await RelayHeld(all, Messages);
+        var allocated = AllocatedBy(harness.Loop) - before;
+
+        Assert.Equal(0, allocated);
+        Assert.NotEqual(0, pings);
+        Assert.Equal(Messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
+        foreach (var ends in all)
+            ends.Dispose();
+    }
+
     /// <summary>What the loop's thread has allocated so far. The asking allocates on this thread only.</summary>
     private static long AllocatedBy(EventLoop.EventLoop loop)
     {
@@ -57,6 +82,38 @@ public sealed class AllocationTests
         Assert.Equal(up, gotUp);
         Assert.Equal(down, gotDown);
     })));
+
+    /// <summary>The same, with an endpoint that answers pings; how many there were.</summary>
+    private static async Task<int> RelayHeld(List<Ends> all, int messages) => (await Task.WhenAll(all.Select(ends => Task.Run(() =>
+    {
+        var up = Repeat(Frames.FromClient(Frames.Binary, new byte[64]));
+        var down = Repeat(Frames.FromServer(Frames.Binary, new byte[64]));
+        var gotDown = new byte[down.Length];
+        var pings = 0;
+        for (var i = 0; i < messages / 2 / Batch / Pairs; i++)
+        {
+            ends.Client.Send(up);
+            for (var got = 0; got < Batch;)
+            {
+                var frame = ends.Endpoint.ReceiveFrame();
+                if (frame.Opcode == Frames.Ping)
+                {
+                    ends.Endpoint.Send(Frames.FromServer(Frames.Pong, frame.Payload));
+                    pings++;
+                    continue;
+                }
+
+                Assert.Equal((Frames.Binary, 64), (frame.Opcode, frame.Payload.Length));
+                got++;
+            }
+
+            ends.Endpoint.Send(down);
+            ends.Client.ReceiveInto(gotDown);
+        }
+
+        Assert.Equal(down, gotDown);
+        return pings;
+    })))).Sum();
 
     private static byte[] Repeat(byte[] frame)
     {

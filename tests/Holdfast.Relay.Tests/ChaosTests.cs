@@ -116,8 +116,8 @@ public sealed class ChaosTests
     /// <summary>Every pair may be saved and continued at any time, in its own process as in another.</summary>
     private static bool SaveAndContinue(EventLoop.EventLoop loop, int index)
     {
-        var image = PairImage.Detach(loop.Core, index, out var downstream, out var upstream);
-        return image is not null && PairImage.Attach(loop.Core, loop.Relay, image, downstream, upstream);
+        var image = PairImage.Detach(loop.Core, loop.Held, index, out var downstream, out var upstream);
+        return image is not null && PairImage.Attach(loop.Core, loop.Relay, loop.Held, _ => null, image, downstream, upstream);
     }
 
     private static int CountSpills(EventLoop.EventLoop loop)

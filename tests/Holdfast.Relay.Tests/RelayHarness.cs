@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Handshakes;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
 using Holdfast.RelayHost;
 using Holdfast.Testing;
@@ -30,7 +31,14 @@ internal sealed class RelayHarness : IDisposable
     /// <param name="settings">Of every pair; by default no keep-alive, and a spill of 1 MiB.</param>
     /// <param name="clock">Null: real time.</param>
     /// <param name="endpointBuffer">Receive buffer of endpoints, in bytes; 0: as usual.</param>
-    public RelayHarness(PairSettings? settings = null, ManualClock? clock = null, int endpointBuffer = 0, ReservedBits reservedBits = ReservedBits.Refused)
+    /// <param name="hold">How pairs are held, by the decisions of <paramref name="rehomes"/>; null: they are not.</param>
+    public RelayHarness(
+        PairSettings? settings = null,
+        ManualClock? clock = null,
+        int endpointBuffer = 0,
+        ReservedBits reservedBits = ReservedBits.Refused,
+        HoldSettings? hold = null,
+        IRehomePolicy? rehomes = null)
     {
         _clock = clock;
         Endpoints = RawPeer.Listen(endpointBuffer);
@@ -38,9 +46,10 @@ internal sealed class RelayHarness : IDisposable
         {
             Settings = settings ?? new PairSettings { SpillCap = 1 << 20 },
             ReservedBits = reservedBits,
+            Hold = hold,
             Target = _ => (IPEndPoint)Endpoints.LocalEndPoint!,
         };
-        Loop = new EventLoop.EventLoop(0, Policy, new LoopClock(clock), capacity: 4096);
+        Loop = new EventLoop.EventLoop(0, Policy, new LoopClock(clock), capacity: 4096, rehomes);
         var fd = EventLoop.EventLoop.OpenListener(new IPEndPoint(IPAddress.Loopback, 0), out var address);
         Address = address;
         Loop.Listen(fd, 7, null);

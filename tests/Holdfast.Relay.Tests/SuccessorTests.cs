@@ -50,7 +50,7 @@ public sealed class SuccessorTests
         var (image, downstream, upstream, spill) = harness.OnLoop(l =>
         {
             var waiting = l.Core.Pairs[0].Down.Spill.Length;
-            var bytes = PairImage.Detach(l.Core, 0, out var down, out var up);
+            var bytes = PairImage.Detach(l.Core, l.Held, 0, out var down, out var up);
             return (bytes!, down, up, waiting);
         });
         Assert.InRange(spill, 1, 200_000);
@@ -109,7 +109,7 @@ public sealed class SuccessorTests
         ends.Client.Send(up.AsSpan(0, cut));
         ends.Endpoint.Send(down.AsSpan(0, cut));
         harness.Until(l => l.Core.Pairs[0].Down.BytesReceived == cut && l.Core.Pairs[0].Up.BytesReceived == cut, "both starts are read");
-        var (image, downstream, upstream) = harness.OnLoop(l => (PairImage.Detach(l.Core, 0, out var d, out var u)!, d, u));
+        var (image, downstream, upstream) = harness.OnLoop(l => (PairImage.Detach(l.Core, l.Held, 0, out var d, out var u)!, d, u));
         using var successor = Continue(image, downstream, upstream);
         ends.Client.Send(up.AsSpan(cut));
         ends.Endpoint.Send(down.AsSpan(cut));
@@ -128,11 +128,11 @@ public sealed class SuccessorTests
         using var ends = harness.Open();
         Assert.True(harness.OnLoop(l =>
         {
-            var image = PairImage.Detach(l.Core, 0, out var down, out var up)!;
+            var image = PairImage.Detach(l.Core, l.Held, 0, out var down, out var up)!;
             image[0] ^= 1;
-            var refused = !PairImage.Attach(l.Core, l.Relay, image, down, up) && l.Core.Pairs.Count == 0;
+            var refused = !PairImage.Attach(l.Core, l.Relay, l.Held, _ => null, image, down, up) && l.Core.Pairs.Count == 0;
             image[0] ^= 1;
-            return refused && PairImage.Attach(l.Core, l.Relay, image, down, up);
+            return refused && PairImage.Attach(l.Core, l.Relay, l.Held, _ => null, image, down, up);
         }));
         var frame = Frames.FromClient(Frames.Text, "still here"u8);
         ends.Client.Send(frame);

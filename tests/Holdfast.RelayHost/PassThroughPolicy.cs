@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
 using Holdfast.Relay.Handshakes;
+using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Http1;
@@ -23,6 +24,9 @@ public class PassThroughPolicy : IHandshakePolicy
     public PairSettings Settings { get; set; }
 
     public ReservedBits ReservedBits { get; set; }
+
+    /// <summary>How pairs are held; null: they are not.</summary>
+    public HoldSettings? Hold { get; set; }
 
     public int ConnectTimeout { get; set; } = 60_000;
 
@@ -52,6 +56,7 @@ public class PassThroughPolicy : IHandshakePolicy
         handshake.UpstreamRequest.Append(head);
         handshake.Settings = Settings;
         handshake.ReservedBits = ReservedBits;
+        handshake.Hold = Hold;
         handshake.ConnectTimeout = ConnectTimeout;
         handshake.HandshakeTimeout = HandshakeTimeout;
         handshake.AttemptTimeout = AttemptTimeout;

@@ -15,7 +15,7 @@ switch (args)
         var bytes = File.ReadAllBytes(image);
         loop.Post(l =>
         {
-            if (!PairImage.Attach(l.Core, l.Relay, bytes, Number(downstream), Number(upstream)))
+            if (!PairImage.Attach(l.Core, l.Relay, l.Held, _ => null, bytes, Number(downstream), Number(upstream)))
                 Environment.FailFast("the image does not fit");
         });
         Console.WriteLine("ready");

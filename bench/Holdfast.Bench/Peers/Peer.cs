@@ -10,6 +10,9 @@ internal sealed class Peer : IAsyncDisposable
 {
     public const string Nginx = "nginx", Haproxy = "haproxy", Holdfast = "holdfast", Direct = "direct";
 
+    /// <summary>Holdfast, its connections held: frames passed on when whole; messages unmasked and looked at as well.</summary>
+    public const string HeldOpaque = "holdfast-opaque", HeldJson = "holdfast-json";
+
     private static readonly ConcurrentDictionary<Process, string> Running = new();
     private readonly Process? _process;
     private readonly string? _prefix;

@@ -31,7 +31,15 @@ internal static class PeerConfiguration
         Template(peer, kind)
             .Replace("{{port}}", port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
             .Replace("{{admin}}", admin.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
-            .Replace("{{prefix}}", prefix, StringComparison.Ordinal);
+            .Replace("{{prefix}}", prefix, StringComparison.Ordinal)
+            .Replace("{{hold}}", HoldOf(peer), StringComparison.Ordinal);
+
+    private static string HoldOf(string peer) => peer switch
+    {
+        Peer.HeldOpaque => "{protocol: opaque}",
+        Peer.HeldJson => "{protocol: json, json: {set: [{match: {op: subscribe}, key: [channel]}]}}",
+        _ => "{protocol: none}",
+    };
 
     /// <param name="reloads">HAProxy with a master process: it cannot be told to reload without.</param>
     public static string[] CommandOf(string peer, string prefix, string configuration, bool reloads = false) => peer switch

@@ -69,7 +69,8 @@ internal static class DevCommand
         dev.SetAction((parsed, _) => RunAsync(new DevOptions(
             parsed.GetValue(app), parsed.GetValue(replicas), parsed.GetValue(port), parsed.GetValue(adminPort), parsed.GetValue(health),
             parsed.GetValue(late), parsed.GetValue(config),
-            parsed.GetValue(hold) is { } protocol ? new DevHold(protocol, parsed.GetValue(mode) ?? DevHold.BreakFirst) : null)));
+            parsed.GetValue(hold) is { } protocol ? new DevHold(protocol, parsed.GetValue(mode) ?? DevHold.BreakFirst)
+            : parsed.GetValue(app) is null && parsed.GetValue(config) is null ? DevHold.OfShowcase : null)));
         return dev;
     }
 

@@ -7,6 +7,9 @@ internal sealed record DevHold(string Protocol, string Mode)
     private const string MakeFirst = "makeFirst";
     private const string Opaque = "opaque";
 
+    /// <summary>The Showcase's chat joins its room by the request's query: another replica knows all that one did.</summary>
+    public static readonly DevHold OfShowcase = new(Opaque, BreakFirst);
+
     /// <summary>What is wrong with <c>--hold</c> and <c>--mode</c>, with a good one; null: nothing.</summary>
     /// <param name="protocol">Null: not given.</param>
     /// <param name="mode">Null: not given.</param>

@@ -46,7 +46,7 @@ internal sealed class SystemRun(
     private static readonly TimeSpan PlantLimit = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan AfterKill = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(5);
 
     private readonly RunClock _clock = new(time);
@@ -111,7 +111,7 @@ internal sealed class SystemRun(
         while (plans.Any(p => !p.IsDone) && time.GetElapsedTime(began) < PlantLimit)
             await Task.Delay(PlantedInterval, time, cancel);
         var until = await crew.StopSendingAsync();
-        await crew.SettleAsync(Interval, cancel);
+        await crew.SettleAsync(until, SettleLimit, cancel);
         await crew.LeaveAsync(LeaveLimit);
         var evidence = new Evidence([.. clients.Select(c => c.Record())], JournalReader.ReadAll(_journals), [], until, AnswersAreOrdered: HasOrderedAnswers);
         return PlantedResult.Compare(plans.SelectMany(p => p.Planted), Judge.Examine(evidence));
@@ -136,8 +136,7 @@ internal sealed class SystemRun(
         say("killed one replica with messages in flight");
         await Task.Delay(AfterKill, time, cancel);
         var until = await crew.StopSendingAsync();
-        await crew.SettleAsync(AnswerLimit, cancel);
-        await Task.Delay(Interval, time, cancel);
+        await crew.SettleAsync(until, SettleLimit, cancel);
         await crew.LeaveAsync(LeaveLimit);
 
         if ((system.Failure ?? fleet.Failure) is { } failure)

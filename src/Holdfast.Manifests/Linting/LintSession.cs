@@ -14,6 +14,19 @@ public sealed class LintSession(LintOptions options, TextReader input, TextWrite
 {
     public LintOutcome Run()
     {
+        try
+        {
+            return Answer();
+        }
+        catch (OutputException e)
+        {
+            error.WriteLine("the report cannot be written: " + e.Message);
+            return LintOutcome.Failed;
+        }
+    }
+
+    private LintOutcome Answer()
+    {
         if (options.Explain is { } name)
             return Explain(name);
         var faults = new List<string>();
@@ -43,7 +56,7 @@ public sealed class LintSession(LintOptions options, TextReader input, TextWrite
     {
         if (RuleCatalog.Find(name) is { } rule)
         {
-            output.Write(RuleText.Explain(rule));
+            Print(RuleText.Explain(rule));
             return LintOutcome.Clean;
         }
 
@@ -107,7 +120,7 @@ public sealed class LintSession(LintOptions options, TextReader input, TextWrite
 
     private LintOutcome Report(LintResult result, string text)
     {
-        output.Write(options.Format switch
+        Print(options.Format switch
         {
             LintFormat.Json => JsonOutput.Write(result),
             LintFormat.Sarif => SarifOutput.Write(result, options.Version),
@@ -117,6 +130,22 @@ public sealed class LintSession(LintOptions options, TextReader input, TextWrite
             return LintOutcome.Clean;
         return result.Findings.Any(f => f.Severity >= least) || result.Problems.Any(p => p.IsFault) ? LintOutcome.FaultsFound : LintOutcome.Clean;
     }
+
+    /// <summary>A full disk or a closed descriptor is the user's to hear of; a reader that has seen enough is no error, and no exception either.</summary>
+    private void Print(string text)
+    {
+        try
+        {
+            output.Write(text);
+            output.Flush();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new OutputException(e.InnerException?.Message ?? e.Message);
+        }
+    }
+
+    private sealed class OutputException(string message) : Exception(message);
 
     private static LintResult Add(LintResult result, SourceFinder finder) => result with { Problems = [.. finder.Problems, .. result.Problems] };
 }

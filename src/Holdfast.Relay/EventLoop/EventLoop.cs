@@ -88,6 +88,8 @@ public sealed class EventLoop : IDisposable
 
     internal HandshakeDriver Handshakes => _handshakes;
 
+    internal HeldRelay Held => _held;
+
     /// <summary>
     /// Opens a listening socket, non-blocking and not shared with other processes (no SO_REUSEPORT); any thread. The caller owns the descriptor
     /// until <see cref="Listen"/>. Throws <see cref="IOException"/> that says which address and why.

@@ -61,7 +61,8 @@ internal sealed partial class HeldRelay
         if (held.Written == held.Fenced && !(held.Part == PartStep.Overlapping && !held.Has(HoldFlags.OverlapBegun)))
             return false;
         ref readonly var up = ref pair.Legs[1];
-        if (held.Has(HoldFlags.CloseSent) || (up.Flags & (LegFlags.PingPending | LegFlags.CloseReceived | LegFlags.ReadDone | LegFlags.WriteFailed)) != 0)
+        const LegFlags Over = LegFlags.CloseSent | LegFlags.CloseReceived | LegFlags.ReadDone | LegFlags.WriteFailed | LegFlags.FinSent | LegFlags.FinWanted;
+        if (held.Has(HoldFlags.CloseSent) || (up.Flags & (LegFlags.PingPending | Over)) != 0)
             return false;
         // The pong to a relayed ping fences as well, if one comes.
         return !up.Has(LegFlags.RelayedPingPending) || _core.Now >= up.RelayedPingAt + Math.Max(pair.Settings.PongTimeout, 1);
@@ -233,9 +234,11 @@ internal sealed partial class HeldRelay
         held.Step = HoldStep.Leaving;
         held.StepEnds = _core.Now + LeaveTimeout;
         held.Set(HoldFlags.CloseSent, true);
-        if (!held.Has(HoldFlags.UpInFrame))
-            return SendLeave(index);
-        return LeaveCurrent(index);     // In the middle of a client's frame there is no leave to take.
+        if (held.Has(HoldFlags.UpInFrame))
+            return LeaveCurrent(index);     // In the middle of a client's frame there is no leave to take.
+        if (!held.Has(HoldFlags.Holding))
+            CutClient(ref held);            // In the middle of its message there is, and nothing may follow.
+        return SendLeave(index);
     }
 
     private static long QuietAt(in HeldPair held, HoldSettings settings) => Math.Max(held.AnsweredAt, held.HeldSince) + settings.Quiet;

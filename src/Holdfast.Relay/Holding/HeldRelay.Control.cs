@@ -174,6 +174,7 @@ internal sealed partial class HeldRelay
         {
             Span<byte> echo = stackalloc byte[FrameWriter.MaxControlFrame];
             var length = FrameWriter.WriteClose(echo, code == 0 ? CloseCode.NoStatus : (CloseCode)code, [], _core.Random.NextUInt32());
+            pair.Up.Flags |= LegFlags.CloseSent;    // Should the pair end with this loss, the endpoint is not told twice.
             if (!_relay.Send(index, ref pair, Side.Upstream, echo[..length]))
                 return false;
         }

@@ -108,13 +108,14 @@ internal sealed partial class PairRelay
         var isFence = pair.Held != 0 && side == Side.Upstream && _held.WantsFence(in pair);
         if (leg.Has(LegFlags.WriteFailed) || (!isFence && PingDeadline(in leg, in pair.Settings, _core.Now) > _core.Now))
             return true;
-        // A ping that is still pending keeps its tag: whichever pong comes is swallowed.
-        if (!leg.Has(LegFlags.PingPending))
+        // A ping that is still pending keeps its tag: whichever pong comes is swallowed, and tells of the first only.
+        var isRepeated = leg.Has(LegFlags.PingPending);
+        if (!isRepeated)
             leg.PingTag = _core.Random.NextUInt64();
         leg.Flags |= LegFlags.PingPending;
         leg.Flags &= ~LegFlags.RelayedAfterOwn;
         leg.PingSentAt = _core.Now;
-        if (pair.Held != 0 && side == Side.Upstream)
+        if (pair.Held != 0 && side == Side.Upstream && !isRepeated)
             _held.OnPingSent(in pair);
         Span<byte> payload = stackalloc byte[PingPayload];
         BinaryPrimitives.WriteUInt64LittleEndian(payload, leg.PingTag);

@@ -23,7 +23,7 @@ public sealed class ChatPageTests
     {
         if (Requires.Tool("chromium") is { } missing)
             Assert.Skip(missing);
-        await using var dev = DevProcess.Start("--replicas", "2");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "2");
         await dev.UntilReadyAsync(2);
         using var playwright = await Playwright.CreateAsync();
         await using var browser = await LaunchAsync(playwright, dev);
@@ -59,6 +59,37 @@ public sealed class ChatPageTests
         }
     }
 
+    [Fact]
+    public async Task Pages_keep_their_one_connection_while_every_replica_is_rolled_and_one_is_killed()
+    {
+        if (Requires.Tool("chromium") is { } missing)
+            Assert.Skip(missing);
+        await using var dev = DevProcess.Start("--replicas", "2");
+        await dev.UntilReadyAsync(2);
+        using var playwright = await Playwright.CreateAsync();
+        await using var browser = await LaunchAsync(playwright, dev);
+        await browser.AddInitScriptAsync(ChatPage.Recorder);
+        var pages = new List<ChatPage>();
+        foreach (var name in (string[])["Ana", "Ben"])
+            pages.Add(await ChatPage.OpenAsync(browser, dev.Port, name));
+
+        dev.Press("r");
+        await dev.Lines.FirstAsync(l => l.StartsWith("roll: done", StringComparison.Ordinal));
+        foreach (var page in pages)
+        {
+            await page.SayUntilSeenAsync(page.Name + " is still here");
+            Assert.Matches("^replica-[34]$", await page.ReplicaAsync());
+        }
+
+        var served = await pages[0].ReplicaAsync();
+        using (var replica = Process.GetProcessById(dev.ProcessOf(served)))
+            replica.Kill();
+        await pages[0].UntilServedByAnotherAsync(served);
+        await pages[0].SayUntilSeenAsync("and still");
+        foreach (var page in pages)
+            Assert.Empty(await page.ClosesAsync());
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -66,7 +97,7 @@ public sealed class ChatPageTests
     {
         if (Requires.Tool("chromium") is { } missing)
             Assert.Skip(missing);
-        await using var dev = DevProcess.Start(late ? ["--replicas", "2", "--late"] : ["--replicas", "2"]);
+        await using var dev = DevProcess.Start(["--replicas", "2", "--hold", "none", .. late ? ["--late"] : Array.Empty<string>()]);
         await dev.UntilReadyAsync(2);
         await dev.UntilEndpointsAsync(2);
         using var playwright = await Playwright.CreateAsync();
@@ -179,6 +210,9 @@ public sealed class ChatPageTests
 
         /// <summary>A new connection empties the log, and with it this mark goes.</summary>
         public async Task MarkLogAsync() => await Page.EvaluateAsync("() => { document.querySelector('#log > *').dataset.old = 'yes'; }");
+
+        public async Task UntilServedByAnotherAsync(string replica) => await Page.WaitForFunctionAsync(
+            "name => document.getElementById('replica').innerText !== name", replica);
 
         public async Task UntilReconnectedAsync() => await Page.WaitForFunctionAsync(
             "() => !document.querySelector('[data-old]') && document.getElementById('state').dataset.state === 'connected'");

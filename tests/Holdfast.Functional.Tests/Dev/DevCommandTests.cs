@@ -41,7 +41,7 @@ public sealed class DevCommandTests
     [Fact]
     public async Task A_killed_replica_is_started_again_and_clients_come_back()
     {
-        await using var dev = DevProcess.Start("--replicas", "2");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "2");
         await dev.UntilReadyAsync(2);
         using var person = await ChatPerson.JoinAsync(dev.Port, "Ana");
         var replica = (string)person.Welcome["replica"]!;

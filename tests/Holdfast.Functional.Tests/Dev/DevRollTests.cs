@@ -13,7 +13,7 @@ public sealed class DevRollTests
     [Fact]
     public async Task A_roll_replaces_every_replica_and_closes_each_connection_at_the_drains_pace()
     {
-        await using var dev = DevProcess.Start("--replicas", "3");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "3");
         await dev.UntilReadyAsync(3);
         await dev.UntilEndpointsAsync(3);
         var (chatters, ends) = await RollAsync(dev, 3);
@@ -40,7 +40,7 @@ public sealed class DevRollTests
     [Fact]
     public async Task A_roll_that_the_gateway_hears_of_late_is_closed_by_the_replicas_themselves()
     {
-        await using var dev = DevProcess.Start("--replicas", "3", "--late");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "3", "--late");
         await dev.UntilReadyAsync(3);
         await dev.UntilEndpointsAsync(3);
         var (chatters, ends) = await RollAsync(dev, 3);
@@ -55,7 +55,7 @@ public sealed class DevRollTests
     [Fact]
     public async Task A_gateway_killed_in_a_roll_comes_back_to_the_endpoints_there_are_and_hears_of_the_drains_again()
     {
-        await using var dev = DevProcess.Start("--replicas", "2");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "2");
         await dev.UntilReadyAsync(2);
         await dev.UntilEndpointsAsync(2);
         dev.Press("r");
@@ -74,7 +74,7 @@ public sealed class DevRollTests
     [Fact]
     public async Task A_new_replica_killed_in_a_roll_is_started_again_and_the_roll_goes_on()
     {
-        await using var dev = DevProcess.Start("--replicas", "2");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "2");
         await dev.UntilReadyAsync(2);
         dev.Press("r");
         await dev.Lines.FirstAsync(l => l.StartsWith("replica-3: starting", StringComparison.Ordinal));
@@ -90,7 +90,7 @@ public sealed class DevRollTests
     [Fact]
     public async Task Scaling_adds_and_takes_away_and_a_drained_replica_is_taken_back()
     {
-        await using var dev = DevProcess.Start("--replicas", "1");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "1");
         await dev.UntilReadyAsync(1);
         dev.Press("+");
         await dev.Lines.FirstAsync(l => l == "scale: 2 replicas");
@@ -114,7 +114,7 @@ public sealed class DevRollTests
     [Fact]
     public async Task A_replica_that_stops_answering_its_health_path_takes_no_connections_until_it_answers_again()
     {
-        await using var dev = DevProcess.Start("--replicas", "2", "--health", "/healthz");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "2", "--health", "/healthz");
         await dev.UntilReadyAsync(2);
         await dev.UntilEndpointsAsync(2);
         GatewayProcess.Send(dev.ProcessOf("replica-1"), "STOP");
@@ -190,7 +190,7 @@ public sealed class DevRollTests
     [Fact]
     public async Task Quitting_in_the_middle_of_a_roll_waits_for_no_pause_and_leaves_nothing()
     {
-        await using var dev = DevProcess.Start("--replicas", "2");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "2");
         await dev.UntilReadyAsync(2);
         dev.Press("r");
         await dev.Lines.FirstAsync(l => l.StartsWith("replica-1: terminating", StringComparison.Ordinal));
@@ -206,7 +206,7 @@ public sealed class DevRollTests
     [Fact]
     public async Task Keys_work_without_a_terminal_and_the_end_of_the_input_is_none()
     {
-        await using var dev = DevProcess.Start("--replicas", "1");
+        await using var dev = DevProcess.Start("--hold", "none", "--replicas", "1");
         await dev.UntilReadyAsync(1);
         dev.Press(" 1 ");
         await dev.Lines.FirstAsync(l => l == "replica-1: killed with SIGKILL");

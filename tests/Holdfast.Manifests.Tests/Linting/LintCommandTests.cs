@@ -128,6 +128,27 @@ public sealed class LintCommandTests : IDisposable
     }
 
     [Fact]
+    public void A_report_that_cannot_be_written_is_told_in_one_line()
+    {
+        // Without a buffer of its own, which would fail once more when disposed of.
+        using var full = new StreamWriter(new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0)) { AutoFlush = true };
+        using var error = new StringWriter();
+        Assert.Equal(ExitCodes.Failed, LintCommand.Create().Parse([_folder.Write("a.yaml", Bad)]).Invoke(new() { Output = full, Error = error }));
+        Assert.StartsWith("the report cannot be written: ", error.ToString(), StringComparison.Ordinal);
+        Assert.Single(error.ToString().TrimEnd().Split('\n'));
+    }
+
+    [Fact]
+    public void An_Ingress_with_affinity_in_another_environment_is_not_a_second_one()
+    {
+        _folder.Write("staging/a.yaml", Bad);
+        _folder.Write("prod/a.yaml", Bad.Replace("name: chat # ours\n", "name: chat\n  annotations: {nginx.ingress.kubernetes.io/affinity: cookie}\n", StringComparison.Ordinal));
+        Assert.DoesNotContain("HF-N13", Run(_folder.Path).Output, StringComparison.Ordinal);
+        _folder.Write("prod/b.yaml", Bad.Replace("name: chat # ours\n", "name: second\n", StringComparison.Ordinal));
+        Assert.Contains("HF-N13", Run(_folder.Path).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Output_that_is_no_terminal_has_no_colour() => Assert.DoesNotContain('\u001b', Run(_folder.Write("a.yaml", Bad)).Output);
 
     private static (int Code, string Output, string Error) Run(params string[] arguments)

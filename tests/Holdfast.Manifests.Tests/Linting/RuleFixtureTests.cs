@@ -68,6 +68,16 @@ public partial class RuleFixtureTests
 
     [Theory]
     [MemberData(nameof(Pairs))]
+    public void It_is_silent_about_what_has_nothing_to_do_with_WebSockets(string id, string variant)
+    {
+        var text = Read(id, "bad" + variant);
+        var graph = Lint.Text(text, Settings(id)).Context.Graph;
+        var denied = graph.Services.Select(s => s.Object).Concat(graph.Workloads.Select(w => w.Object)).Select(o => $"{o.Namespace}/{o.Name}");
+        Assert.DoesNotContain(Lint.Text(text, Settings(id) with { NotWebSocket = [.. denied] }).Findings, f => f.Rule.Id == id);
+    }
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
     public void The_near_miss_differs_in_one_field(string id, string variant)
     {
         var (bad, near) = (Lint.Flatten(Read(id, "bad" + variant)), Lint.Flatten(Read(id, "near-miss" + variant)));

@@ -53,6 +53,20 @@ public sealed class SourceFinderTests : IDisposable
     }
 
     [Fact]
+    public void A_named_pipe_in_a_folder_is_not_waited_for()
+    {
+        _folder.Write("a.yaml", Object);
+        File.CreateSymbolicLink(Path.Combine(_folder.Path, "linked.yaml"), Path.Combine(_folder.Path, "a.yaml"));
+        File.CreateSymbolicLink(Path.Combine(_folder.Path, "nowhere.yaml"), Path.Combine(_folder.Path, "no"));
+        File.CreateSymbolicLink(Path.Combine(_folder.Path, "to-pipe.yaml"), Path.Combine(_folder.Path, "pipe.yaml"));
+        using (var made = System.Diagnostics.Process.Start("mkfifo", [Path.Combine(_folder.Path, "pipe.yaml")]))
+            made.WaitForExit();
+        var finder = Find(_folder.Path);
+        Assert.Equal(["a.yaml", "linked.yaml"], Names(finder));
+        Assert.EndsWith("nowhere.yaml", Assert.Single(finder.Problems).File, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_file_over_32_MiB_is_told_and_not_read()
     {
         using (var file = File.Create(Path.Combine(_folder.Path, "a.yaml")))

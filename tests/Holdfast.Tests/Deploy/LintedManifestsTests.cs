@@ -34,6 +34,16 @@ public sealed class LintedManifestsTests : IDisposable
         Assert.Equal(known, Findings());
     }
 
+    [Theory]
+    [InlineData("target_health_state.unhealthy.connection_termination.enabled=false,", "", "HF-C04")]     // Called "the one that matters".
+    [InlineData("idle_timeout.timeout_seconds=600", "idle_timeout.timeout_seconds=59", "HF-C01")]
+    public void Without_an_attribute_that_a_page_sets_there_is_a_finding(string attribute, string other, string finding)
+    {
+        var block = CodeBlock.Read("docs/behind-aws.md").Single(b => b.Language == "yaml" && b.Text.Contains(attribute, StringComparison.Ordinal));
+        File.WriteAllText(Path.Combine(_folder, "block.yaml"), block.Text.Replace(attribute, other, StringComparison.Ordinal));
+        Assert.Equal([finding], Findings());
+    }
+
     private IEnumerable<string> Findings()
     {
         using var output = new StringWriter();

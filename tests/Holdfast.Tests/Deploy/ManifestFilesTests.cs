@@ -68,9 +68,9 @@ public sealed class ManifestFilesTests
         Assert.Empty(faults);
     }
 
-    /// <summary>The linter's own settings are read by its tests.</summary>
+    /// <summary>A block that names a hidden file is some tool's settings: the linter's tests read those.</summary>
     private static bool IsForTheGatewayOrKubernetes(CodeBlock block) =>
-        block.Language is "yaml" or "yml" && !block.Text.StartsWith("# .holdfast-lint.yaml", StringComparison.Ordinal);
+        block.Language is "yaml" or "yml" && !block.Text.StartsWith("# .", StringComparison.Ordinal);
 
     private static void RequireSchemas()
     {

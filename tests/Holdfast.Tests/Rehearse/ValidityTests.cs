@@ -43,6 +43,19 @@ public sealed class ValidityTests
         Assert.Contains("no replica has read anything of 1 ", Assert.Single(Doubts(WithKill(story.Tell(), WithMessagesInFlight), [Roll])), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_machine_on_which_everything_is_late_shows_nothing()
+    {
+        var story = new Story();
+        foreach (var answers in story.Answers)
+        {
+            for (var i = 0; i < answers.Count; i++)
+                answers[i] = answers[i] with { At = answers[i].At + 3 * Story.Second / 2 };
+        }
+
+        Assert.Contains("half of the answers", Assert.Single(Doubts(WithKill(story.Tell(), WithMessagesInFlight), [Roll])), StringComparison.Ordinal);
+    }
+
     private static Evidence Told(long kill) => WithKill(new Story().Tell(), kill);
 
     /// <summary>The second process is started again in the middle, as a third one.</summary>

@@ -6,7 +6,7 @@ const BACK_OFF = { first: 500, max: 30000, stableAfter: 10000 };
 const KEPT_MESSAGES = 500;
 
 const $ = id => document.getElementById(id);
-const at = { socket: null, room: "", name: "", you: 0, attempt: 0, timer: 0, countdown: 0, stable: 0, replica: "", lastFrom: null };
+const at = { socket: null, room: "", name: "", you: 0, attempt: 0, timer: 0, countdown: 0, stable: 0, replica: "", lastFrom: null, welcomed: null };
 const members = new Map();
 
 function bound(attempt) { return Math.min(BACK_OFF.max, BACK_OFF.first * 2 ** Math.min(attempt, 16)); }
@@ -95,11 +95,17 @@ function showReplica(name) {
 
 const handlers = {
   welcome(m) {
+    // A second welcome on one connection: the gateway moved it to another replica, and what is on the page stays.
+    const stayed = at.welcomed === at.socket;
+    at.welcomed = at.socket;
     at.you = m.you;
     at.lastFrom = null;
-    $("log").replaceChildren();
-    m.history.forEach(said);
-    note(at.replica && at.replica !== m.replica ? `moved from ${at.replica} to ${m.replica}` : `connected to ${m.replica}`);
+    if (!stayed) {
+      $("log").replaceChildren();
+      m.history.forEach(said);
+    }
+    const moved = at.replica && at.replica !== m.replica ? `moved from ${at.replica} to ${m.replica}` : `connected to ${m.replica}`;
+    note(stayed ? `${moved}; the connection stayed open` : moved);
     $("log").scrollTop = $("log").scrollHeight;
     at.replica = m.replica;
     showReplica(m.replica);

@@ -13,6 +13,7 @@ internal sealed partial class ClientConnection
     private readonly byte[] _buffer = new byte[8 * 1024];
     private byte[] _message = new byte[512];
     private int _messageLength;
+    private long _lastTick;
     private Action? _keptArrival;
     private (int Code, byte[] Reason)? _end;
 
@@ -124,7 +125,14 @@ internal sealed partial class ClientConnection
                 break;
             case Heard.Tick:
                 var tick = new Tick(dialect.Tick, now);
-                Arrive(Flow.Feed, tick.Sequence, () => _recorder.Ticks.Add(tick));
+                Arrive(Flow.Feed, tick.Sequence, () =>
+                {
+                    lock (_lock)
+                    {
+                        _recorder.Ticks.Add(tick);
+                        _lastTick = Math.Max(_lastTick, tick.Sequence);
+                    }
+                });
                 break;
             case Heard.Ping:
                 lock (_lock)

@@ -29,7 +29,8 @@ internal sealed partial class ClientConnection(
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
-    private readonly ClientRecorder _recorder = new(number, dialect.Channel is { } channel ? FeedClock.Of(channel) : null);
+    private readonly FeedClock? _feed = dialect.Channel is { } channel ? FeedClock.Of(channel) : null;
+    private readonly ClientRecorder _recorder = new(number, dialect.Channel is { } own ? FeedClock.Of(own) : null);
     private readonly ClientHandshake _handshake = new(
         new Uri($"ws://{target}{PathPrefix}{number}"), null, dialect.SubProtocol is { } offered ? [new("Sec-WebSocket-Protocol", offered)] : []);
 
@@ -44,13 +45,13 @@ internal sealed partial class ClientConnection(
     /// <summary>It has been connected, and its protocol has said that questions may come.</summary>
     public bool WasReady { get; private set; }
 
-    /// <summary>Everything due has been written and answered, or whoever asks waits in vain.</summary>
-    public bool IsSettled
+    /// <summary>Everything due has been written and answered, and the feed has come up to a time.</summary>
+    public bool IsSettled(long until)
     {
-        get
+        lock (_lock)
         {
-            lock (_lock)
-                return _next == _recorder.Sent.Count && _recorder.Answers.Count >= _recorder.Sent.Count;
+            return _next == _recorder.Sent.Count && _recorder.Answers.Count >= _recorder.Sent.Count + (plan?.MoreAnswers ?? 0)
+                && (_feed is not { } feed || _lastTick >= feed.SequenceAt(until) - 1);
         }
     }
 

@@ -51,11 +51,11 @@ internal sealed class ClientCrew(IReadOnlyList<ClientConnection> clients, TimeSp
         return clock.Now;
     }
 
-    /// <summary>Waits for outstanding answers.</summary>
-    public async Task SettleAsync(TimeSpan limit, CancellationToken cancel)
+    /// <summary>Waits for outstanding answers, and for the feed up to a time.</summary>
+    public async Task SettleAsync(long until, TimeSpan limit, CancellationToken cancel)
     {
         var began = time.GetTimestamp();
-        while (!clients.All(c => c.IsSettled) && time.GetElapsedTime(began) < limit && !cancel.IsCancellationRequested)
+        while (!clients.All(c => c.IsSettled(until)) && time.GetElapsedTime(began) < limit && !cancel.IsCancellationRequested)
             await Task.Delay(Poll, time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 

@@ -21,6 +21,15 @@ internal sealed class FaultPlan(FaultKind kind, Flow flow, int connection)
 
     public IReadOnlyList<FaultPlace> Planted => _planted;
 
+    /// <summary>How many answers more (or fewer) than questions there will be.</summary>
+    public int MoreAnswers => (flow, kind) switch
+    {
+        (Flow.Feed, _) => 0,
+        (_, FaultKind.Lost) => -_planted.Count,
+        (_, FaultKind.Duplicated) => _planted.Count,
+        _ => 0,
+    };
+
     /// <summary>What is to be done with the next message.</summary>
     /// <returns>Null: nothing. <see cref="FaultKind.Reordered"/>: it goes after the next one.</returns>
     public FaultKind? Next(long sequence)

@@ -36,11 +36,15 @@ internal sealed class Promises
     private readonly Dictionary<(int Connection, long Sequence), AnsweredEntry> _answered;
     private readonly List<BrokenPromise> _broken = [];
 
+    /// <summary>How late a message was read at worst: a replica that reads late answers the gateway's pings as late.</summary>
+    private readonly long _lag;
+
     /// <param name="unknown">By connection, as the gateway reported it.</param>
     public Promises(Rules rules, Evidence evidence, Verdict verdict, IReadOnlyDictionary<int, long> unknown)
     {
         (_rules, _evidence, _verdict, _unknown) = (rules, evidence, verdict, unknown);
         _losses = LossesOf(evidence);
+        _lag = LagOf(evidence);
         _answered = evidence.Journals.SelectMany(j => j.Answered).GroupBy(a => (a.Connection, (long)a.Sequence)).ToDictionary(g => g.Key, g => g.First());
     }
 
@@ -110,7 +114,17 @@ internal sealed class Promises
     private long MostUnknown(int connection)
     {
         var record = _evidence.Connections.FirstOrDefault(c => c.Number == connection);
-        return record is null ? 0 : _losses.GetValueOrDefault(connection, []).Sum(l => (long)record.Sent.Count(s => s.At >= l.From && s.At <= l.To));
+        return record is null ? 0 : _losses.GetValueOrDefault(connection, []).Sum(l => (long)record.Sent.Count(s => s.At >= l.From - _lag && s.At <= l.To));
+    }
+
+    private static long LagOf(Evidence evidence)
+    {
+        var sent = evidence.Connections.ToDictionary(c => c.Number, c => c.Sent);
+        return evidence.Journals.SelectMany(j => j.Read)
+            .Where(e => sent.TryGetValue(e.Connection, out var messages) && e.Sequence >= 0 && e.Sequence < messages.Count && messages[e.Sequence].At != 0)
+            .Select(e => e.At - sent[e.Connection][e.Sequence].At)
+            .DefaultIfEmpty(0)
+            .Max();
     }
 
     /// <summary>An error tells nothing of when its question was sent; its record does.</summary>
@@ -133,8 +147,8 @@ internal sealed class Promises
         {
             foreach (var (connection, read) in arrivals)
             {
-                var last = read.FindLastIndex(a => a.ProcessId == end.ProcessId);
-                if (last < 0 || read[last].At < end.At - before)
+                var last = read.FindLastIndex(a => a.At <= end.At);
+                if (last < 0 || read[last].ProcessId != end.ProcessId)
                     continue;
 
                 // Nobody can say more than that it goes on with the next message that somebody reads.

@@ -8,6 +8,9 @@ internal sealed record RollRecord(IReadOnlySet<int> Before, IReadOnlySet<int> Af
 /// <summary>Whether a run has shown anything: one in which nothing was replaced or in flight would keep every promise. Pure.</summary>
 internal static class Validity
 {
+    /// <summary>In microseconds. A re-home delays a few messages; when half of them are, everything on the machine is late, the system or not.</summary>
+    private const long MostMedianStall = 1_000_000;
+
     /// <summary>Why it has not; nothing when it has.</summary>
     public static IReadOnlyList<string> Doubts(Evidence evidence, Verdict verdict, IReadOnlyList<RollRecord> rolls, int wantedRolls)
     {
@@ -20,6 +23,8 @@ internal static class Validity
                 doubts.Add(Text($"roll {i + 1} did not change every replica's process: {List(rolls[i].Before)} before, {List(rolls[i].After)} after"));
         }
 
+        if (verdict.Stall.Percentile(50) > MostMedianStall)
+            doubts.Add(Text($"half of the answers were more than {MostMedianStall / 1e6:0.#} s late: this machine cannot carry this load"));
         doubts.AddRange(WithoutRehome(evidence));
         doubts.AddRange(Silent(evidence));
         if (verdict.Sent == 0)

@@ -12,7 +12,7 @@ internal sealed class HaproxySystem : PeerSystem
     private const int Slots = 3 * DevOptions.MaxReplicas;
 
     // A path of a socket has 107 bytes, which the run's own folder may not leave.
-    private readonly DirectoryInfo _short = Directory.CreateTempSubdirectory("holdfast-");
+    private DirectoryInfo? _short;
     private readonly Dictionary<string, int> _slots = new(StringComparer.Ordinal);
 
     public HaproxySystem(SystemSetting setting)
@@ -20,12 +20,12 @@ internal sealed class HaproxySystem : PeerSystem
     {
     }
 
-    private string RuntimeSocket => Path.Combine(_short.FullName, "s");
+    private string RuntimeSocket => Path.Combine((_short ??= Directory.CreateTempSubdirectory("holdfast-")).FullName, "s");
 
     public override async ValueTask DisposeAsync()
     {
         await base.DisposeAsync();
-        _short.Delete(recursive: true);
+        _short?.Delete(recursive: true);
     }
 
     protected override IReadOnlyList<string> Prepare(PeerNews news)

@@ -38,6 +38,6 @@ internal static class HoldfastConfiguration
                         replies: [{match: {type: subscribed}, key: [channel]}]
                         sequence: {path: seq, key: [channel]}
                 """
-            : $"    hold: {{protocol: {setting.Protocol.NameOf()}, mode: {mode}}}";
+            : $"    hold: {{protocol: {setting.Protocol.NameOf()}, mode: {mode}, overlap: 3s}}";   // A replica that has just started attaches late on a busy machine.
     }
 }

@@ -67,7 +67,7 @@ internal sealed class SourceFinder(TextReader input)
             }
 
             entries.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
-            foreach (var entry in entries.OfType<FileInfo>().Where(f => IsManifestName(f.Name)))
+            foreach (var entry in entries.OfType<FileInfo>().Where(f => IsManifestName(f.Name) && HoldsSomething(f)))
             {
                 if (Sources.Count >= MaxFiles)
                 {
@@ -151,9 +151,23 @@ internal sealed class SourceFinder(TextReader input)
         name.EndsWith(".yaml", StringComparison.OrdinalIgnoreCase) || name.EndsWith(".yml", StringComparison.OrdinalIgnoreCase)
         || name.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
 
+    /// <summary>Named pipes and devices have no length, and to open a pipe would wait for its writer for ever.</summary>
+    private static bool HoldsSomething(FileInfo file)
+    {
+        try
+        {
+            // A link that leads nowhere is told when it cannot be read.
+            return file.LinkTarget is null ? file.Length > 0 : file.ResolveLinkTarget(returnFinalTarget: true) is not FileInfo { Exists: true, Length: 0 };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return true;
+        }
+    }
+
     private static bool IsSearched(DirectoryInfo folder) => !folder.Name.StartsWith('.') && folder.Name != "node_modules" && folder.LinkTarget is null;
 
-    private static ReadProblem TooLarge(string name) => new(name, 0, 0, "larger than 32 MiB; not read", IsFault: true);
+    private static ReadProblem TooLarge(string name) => new(name, 0, 0, "larger than 32 MiB", IsFault: true);
 }
 
 /// <param name="IsNamed">The user named this very file: one without a manifest is worth a word.</param>

@@ -1,9 +1,15 @@
+using Holdfast.Manifests.Linting.Rules.AcrossObjects;
 using Holdfast.Manifests.Linting.Rules.Autoscaling;
 using Holdfast.Manifests.Linting.Rules.Budgets;
+using Holdfast.Manifests.Linting.Rules.CloudBalancers;
+using Holdfast.Manifests.Linting.Rules.GatewayApi;
+using Holdfast.Manifests.Linting.Rules.Istio;
 using Holdfast.Manifests.Linting.Rules.Nginx;
 using Holdfast.Manifests.Linting.Rules.Pods;
+using Holdfast.Manifests.Linting.Rules.Probes;
 using Holdfast.Manifests.Linting.Rules.Resources;
 using Holdfast.Manifests.Linting.Rules.Services;
+using Holdfast.Manifests.Linting.Rules.Traefik;
 
 namespace Holdfast.Manifests.Linting.Rules;
 
@@ -15,8 +21,11 @@ internal static class RuleCatalog
         // HF-N: ingress-nginx
         NginxRules.Family,
         // HF-T: Traefik
+        TraefikRules.Family,
         // HF-I: Istio
+        IstioRules.Family,
         // HF-G: Gateway API and its controllers
+        GatewayApiRules.Family,
         // HF-S: Services
         ServiceRules.Family,
         // HF-D: pods and their rollouts
@@ -26,10 +35,13 @@ internal static class RuleCatalog
         // HF-P: PodDisruptionBudgets
         BudgetRules.Family,
         // HF-B: probes
+        ProbeRules.Family,
         // HF-R: resources
         ResourceRules.Family,
         // HF-C: balancers of clouds
+        CloudBalancerRules.Family,
         // HF-X: across objects
+        AcrossObjectsRules.Family,
     ];
 
     public static readonly IReadOnlyList<Rule> All = [.. Families.SelectMany(f => f.Rules)];

@@ -29,7 +29,11 @@ internal sealed record Balancer(BalancerKind Kind, KubernetesObject Service)
     public const string Prefix = "service.beta.kubernetes.io/";
 
     public const string AwsType = Prefix + "aws-load-balancer-type";
-    public const string IbmPrefix = "service.kubernetes.io/ibm-load-balancer-";
+
+    /// <summary>Of VPC clusters; in classic ones the balancer is another.</summary>
+    public const string IbmVpcPrefix = "service.kubernetes.io/ibm-load-balancer-cloud-provider-vpc-";
+
+    private const string IbmFeatures = "service.kubernetes.io/ibm-load-balancer-cloud-provider-enable-features";
 
     private static readonly string[] NlbClasses = ["service.k8s.aws/nlb", "eks.amazonaws.com/nlb"];
     private static readonly string[] NlbTypes = ["nlb", "nlb-ip", "external"];
@@ -40,7 +44,7 @@ internal sealed record Balancer(BalancerKind Kind, KubernetesObject Service)
         (Prefix + "azure-", BalancerKind.Azure),
         (Prefix + "do-loadbalancer-", BalancerKind.DigitalOcean),
         ("kubernetes.digitalocean.com/", BalancerKind.DigitalOcean),
-        (IbmPrefix, BalancerKind.IbmVpc),
+        (IbmVpcPrefix, BalancerKind.IbmVpc),
         (Prefix + "vultr-loadbalancer-", BalancerKind.Vultr),
         ("networking.gke.io/", BalancerKind.Google),
         ("cloud.google.com/", BalancerKind.Google),
@@ -48,6 +52,10 @@ internal sealed record Balancer(BalancerKind Kind, KubernetesObject Service)
 
     /// <summary>Null: the Service asks for none.</summary>
     public static Balancer? Of(Service service) => service.Type == "LoadBalancer" ? new Balancer(KindOf(service.Object), service.Object) : null;
+
+    /// <summary><c>nlb</c> makes it one that passes packets on, <c>proxy-protocol</c> makes it send that.</summary>
+    public static bool HasIbmFeature(KubernetesObject service, string feature) =>
+        (service.Annotation(IbmFeatures)?.Text ?? "").Split(',', StringSplitOptions.TrimEntries).Contains(feature, StringComparer.Ordinal);
 
     private static BalancerKind KindOf(KubernetesObject service)
     {

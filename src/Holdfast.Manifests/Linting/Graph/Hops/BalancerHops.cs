@@ -8,15 +8,24 @@ namespace Holdfast.Manifests.Linting.Graph.Hops;
 /// </summary>
 internal static class BalancerHops
 {
-    private const string AwsListener = Balancer.Prefix + "aws-load-balancer-listener-attributes.";
+    public const string AwsListener = Balancer.Prefix + "aws-load-balancer-listener-attributes.";
+    public const string AwsCertificate = Balancer.Prefix + "aws-load-balancer-ssl-cert";
+    public const string NlbAttribute = "tcp.idle_timeout.seconds";
+    public const string AzureIdle = Balancer.Prefix + "azure-load-balancer-tcp-idle-timeout";
+    public const string DigitalOceanIdle = Balancer.Prefix + "do-loadbalancer-http-idle-timeout-seconds";
+    public const string IbmIdle = Balancer.IbmVpcPrefix + "idle-connection-timeout";
+    public const string VultrIdle = Balancer.Prefix + "vultr-loadbalancer-timeout";
+
     private const string AwsIdle = Balancer.Prefix + "aws-load-balancer-connection-idle-timeout";
-    private const string AwsCertificate = Balancer.Prefix + "aws-load-balancer-ssl-cert";
-    private const string AzureIdle = Balancer.Prefix + "azure-load-balancer-tcp-idle-timeout";
     private const string DigitalOceanType = Balancer.Prefix + "do-loadbalancer-type";
     private const string DigitalOceanProtocol = Balancer.Prefix + "do-loadbalancer-protocol";
-    private const string DigitalOceanIdle = Balancer.Prefix + "do-loadbalancer-http-idle-timeout-seconds";
-    private const string IbmIdle = "service.kubernetes.io/ibm-load-balancer-cloud-provider-vpc-idle-connection-timeout";
-    private const string VultrIdle = Balancer.Prefix + "vultr-loadbalancer-timeout";
+    private const string DigitalOceanPassthrough = Balancer.Prefix + "do-loadbalancer-tls-passthrough";
+
+    private static readonly string[] DigitalOceanHttpPorts =
+    [
+        Balancer.Prefix + "do-loadbalancer-http-ports", Balancer.Prefix + "do-loadbalancer-tls-ports", Balancer.Prefix + "do-loadbalancer-http2-ports",
+        Balancer.Prefix + "do-loadbalancer-http3-port", Balancer.Prefix + "do-loadbalancer-certificate-id", Balancer.Prefix + "do-loadbalancer-certificate-name",
+    ];
 
     public static Hop? Of(Balancer balancer) => balancer.Kind switch
     {
@@ -25,7 +34,7 @@ internal static class BalancerHops
         BalancerKind.Azure => Annotated(balancer.Service, "Azure load balancer", AzureIdle, TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(1)),
         BalancerKind.DigitalOcean when ReadsHttp(balancer.Service) =>
             Annotated(balancer.Service, "DigitalOcean load balancer", DigitalOceanIdle, TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(1)),
-        BalancerKind.IbmVpc => Annotated(balancer.Service, "IBM VPC load balancer", IbmIdle, TimeSpan.FromSeconds(50), TimeSpan.FromSeconds(1)),
+        BalancerKind.IbmVpc when !Balancer.HasIbmFeature(balancer.Service, "nlb") => Annotated(balancer.Service, "IBM VPC load balancer", IbmIdle, TimeSpan.FromSeconds(50), TimeSpan.FromSeconds(1)),
         BalancerKind.Vultr => Annotated(balancer.Service, "Vultr load balancer", VultrIdle, TimeSpan.FromSeconds(600), TimeSpan.FromSeconds(1)),
         _ => null,
     };
@@ -38,28 +47,21 @@ internal static class BalancerHops
         var listeners = (service.Annotations?.Entries ?? []).Where(e => e.Key.Text.StartsWith(AwsListener, StringComparison.Ordinal))
             .Select(e => (e.Value, Idle: IdleAttribute(e.Value.Text))).Where(e => e.Idle is not null).ToList();
         if (listeners.Count == 0)
-            return new Hop("AWS NLB", standard, null, "tcp.idle_timeout.seconds is not set", service, null);
+            return new Hop("AWS NLB", standard, null, NlbAttribute + " is not set", service, null);
         var (at, idle) = listeners.MinBy(l => l.Idle);
-        return new Hop("AWS NLB", idle, null, "tcp.idle_timeout.seconds", service, at);
+        return new Hop("AWS NLB", idle, null, NlbAttribute, service, at);
     }
 
-    private static TimeSpan? IdleAttribute(string attributes)
-    {
-        foreach (var attribute in attributes.Split(',', StringSplitOptions.TrimEntries))
-        {
-            if (attribute.StartsWith("tcp.idle_timeout.seconds=", StringComparison.Ordinal)
-                && int.TryParse(attribute.AsSpan("tcp.idle_timeout.seconds=".Length), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
-            {
-                return TimeSpan.FromSeconds(seconds);
-            }
-        }
+    private static TimeSpan? IdleAttribute(string attributes) =>
+        int.TryParse(AwsAttributes.Get(attributes, NlbAttribute), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
 
-        return null;
-    }
-
-    /// <summary>Its default type passes packets on; only one that reads HTTP has the idle time-out.</summary>
+    /// <summary>
+    /// Only a regional one that is told to read HTTP on some port has the idle time-out; by default it passes TCP on, as the network type always does.
+    /// </summary>
     private static bool ReadsHttp(KubernetesObject service) =>
-        service.Annotation(DigitalOceanType)?.Text == "REGIONAL" || service.Annotation(DigitalOceanProtocol)?.Text.StartsWith("http", StringComparison.Ordinal) == true;
+        service.Annotation(DigitalOceanType)?.Text != "REGIONAL_NETWORK"
+        && (service.Annotation(DigitalOceanProtocol)?.Text.StartsWith("http", StringComparison.Ordinal) == true || DigitalOceanHttpPorts.Any(k => service.Annotation(k) is not null))
+        && service.Annotation(DigitalOceanPassthrough) is not { Text: "true" };
 
     private static Hop Annotated(KubernetesObject service, string name, string annotation, TimeSpan standard, TimeSpan unit)
     {

@@ -63,7 +63,7 @@ internal static class IstioRoutes
     }
 
     /// <summary><c>chat</c>, <c>chat.shop</c> or <c>chat.shop.svc.cluster.local</c>; null for a host outside the cluster.</summary>
-    private static (string Namespace, string Name)? ServiceName(string? host, string ns)
+    public static (string Namespace, string Name)? ServiceName(string? host, string ns)
     {
         if (host is not { Length: > 0 })
             return null;

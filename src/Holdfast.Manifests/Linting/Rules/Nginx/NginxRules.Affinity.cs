@@ -78,10 +78,11 @@ internal static partial class NginxRules
         {
             if (IsSticky(ingress))
                 continue;
-            var route = routes.FirstOrDefault(r => sticky.Contains((r.Host, r.ServiceNamespace, r.ServiceName)));
-            if (route is null)
+            // One of the same name is this very Ingress in another environment.
+            var (route, other) = routes.Select(r => (Route: r, Other: sticky[(r.Host, r.ServiceNamespace, r.ServiceName)].FirstOrDefault(o => o.Name != ingress.Name || o.Namespace != ingress.Namespace)))
+                .FirstOrDefault(p => p.Other is not null);
+            if (other is null)
                 continue;
-            var other = sticky[(route.Host, route.ServiceNamespace, route.ServiceName)].First();
             yield return new Detection(
                 ingress,
                 Place.Of(ingress, "metadata", "annotations", NginxTimeout.Prefix + Affinity),
