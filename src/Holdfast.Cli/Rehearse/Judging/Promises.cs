@@ -28,6 +28,9 @@ internal sealed record BrokenPromise(string Promise, int Times, Finding Example)
 /// <summary>Weighs what the judge found against what is promised. Pure.</summary>
 internal sealed class Promises
 {
+    /// <summary>How long after an end without notice its losses are told from others, in microseconds.</summary>
+    private const long After = 2_000_000;
+
     private readonly Rules _rules;
     private readonly Evidence _evidence;
     private readonly Verdict _verdict;
@@ -35,6 +38,8 @@ internal sealed class Promises
     private readonly Dictionary<int, List<Loss>> _losses;
     private readonly Dictionary<(int Connection, long Sequence), AnsweredEntry> _answered;
     private readonly List<BrokenPromise> _broken = [];
+
+    private long Before => (2 * _rules.Fence) + 1_000_000;
 
     /// <summary>How late a message was read at worst: a replica that reads late answers the gateway's pings as late.</summary>
     private readonly long _lag;
@@ -110,11 +115,14 @@ internal sealed class Promises
             .Select(c => new Finding(FaultKind.Lost, Flow.Feed, c.Number, c.Ticks.Count == 0 ? -1 : c.Ticks.Max(t => t.Sequence), _evidence.Until, [])));
     }
 
-    /// <summary>Two fences may lie between a message and the pong that proves it read, and a message more is the one on its way.</summary>
+    /// <summary>
+    /// What was sent about the ends without notice. Not only of the replica that has read last: what was sent to the one after it need not have been read.
+    /// </summary>
     private long MostUnknown(int connection)
     {
         var record = _evidence.Connections.FirstOrDefault(c => c.Number == connection);
-        return record is null ? 0 : _losses.GetValueOrDefault(connection, []).Sum(l => (long)record.Sent.Count(s => s.At >= l.From - _lag && s.At <= l.To));
+        return record is null ? 0 : _evidence.Ends.Where(e => e.Kind != EndKind.Planned)
+            .Sum(e => (long)record.Sent.Count(s => s.At >= e.At - Before - _lag && s.At <= e.At + After));
     }
 
     private static long LagOf(Evidence evidence)
@@ -139,8 +147,6 @@ internal sealed class Promises
     /// </summary>
     private Dictionary<int, List<Loss>> LossesOf(Evidence evidence)
     {
-        var before = 2 * _rules.Fence + 1_000_000;
-        const long After = 2_000_000;
         var losses = new Dictionary<int, List<Loss>>();
         var arrivals = Judge.ArrivalsOf(evidence);
         foreach (var end in evidence.Ends.Where(e => e.Kind != EndKind.Planned))
@@ -155,7 +161,7 @@ internal sealed class Promises
                 var next = last + 1 < read.Count ? read[last + 1].At : end.At;
                 if (!losses.TryGetValue(connection, out var list))
                     losses[connection] = list = [];
-                list.Add(new Loss(end.At - before, Math.Max(next, end.At + After), end.Kind == EndKind.Killed));
+                list.Add(new Loss(end.At - Before, Math.Max(next, end.At + After), end.Kind == EndKind.Killed));
             }
         }
 
