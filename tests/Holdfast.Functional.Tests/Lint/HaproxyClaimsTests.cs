@@ -8,7 +8,7 @@ namespace Holdfast.Functional.Tests.Lint;
 
 /// <summary>
 /// What the lint rules and guides rest on besides nginx, shown on a real HAProxy with times scaled down: which time-out ends an idle WebSocket, that
-/// pings keep it, what a reload does to it, and what stickiness does and does not do (HF-S03: by client address behind a proxy).
+/// pings keep it, and what stickiness does and does not do (HF-S03: by client address behind a proxy).
 /// </summary>
 public sealed class HaproxyClaimsTests : ProxyClaims
 {
@@ -45,20 +45,6 @@ public sealed class HaproxyClaimsTests : ProxyClaims
         AssertCarries(pinging);
         pinged.Client.Send(Frames.FromClient(Frames.Text, "still here"u8));
         Assert.Equal("still here"u8.ToArray(), pinged.Server.ReceiveFrame().Payload);
-    }
-
-    [Fact]
-    public async Task Without_hard_stop_after_the_old_process_stays_for_its_WebSockets()
-    {
-        SkipWithout("haproxy");
-        var port = Processes.FreePort();
-        await StartAsync(Listen(port, "timeout tunnel 1h"));
-        var old = Open(port);
-
-        await SignalAsync("USR2");
-        await Processes.UntilAsync(() => HasEnded || Starts() == 2, "HAProxy reloaded");
-        AssertCarries(Open(port));
-        AssertCarries(old);
     }
 
     [Fact]
