@@ -40,7 +40,10 @@ internal sealed partial class HeldRelay
         held.RehomedAt = _core.Now;
         Report(ref held, rehomed, pair.Settings.EndpointId);
         held.HeldSince = 0;
-        return FlushBuffer(index) && _relay.TryPing(index, ref pair, Side.Upstream) && AfterMove(index);
+        if (!FlushBuffer(index) || !_relay.TryPing(index, ref pair, Side.Upstream))
+            return false;
+        _relay.Rearm(index);
+        return true;
     }
 
     /// <summary>With requests counted, patience decides how long they may run; without, the longest quiet.</summary>
@@ -96,12 +99,6 @@ internal sealed partial class HeldRelay
         Tell(ref held, static (session, _) => session.OnFlushed());
         Wake(index, Side.Downstream);
         return AfterPassedUp(index, ref pair, ref held);
-    }
-
-    private bool AfterMove(int index)
-    {
-        _relay.Rearm(index);
-        return true;
     }
 
     /// <summary>Takes the steps of parting that are due. False: the pair is gone.</summary>

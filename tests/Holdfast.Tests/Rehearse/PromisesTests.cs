@@ -67,6 +67,14 @@ public sealed class PromisesTests
     }
 
     [Fact]
+    public void The_end_of_a_replica_that_a_connection_never_sat_on_allows_no_unknown()
+    {
+        var story = new Story();
+        story.Others.Add(new ReplicaEnd(ProcessId: 77, EndKind.Killed, Story.OldGoes - (3 * Story.Second)));
+        Assert.Single(Weigh(story, unknown: new Dictionary<int, long> { [0] = 1 }));
+    }
+
+    [Fact]
     public void What_comes_twice_is_excused_by_nothing()
     {
         var story = new Story { OldEnds = EndKind.Killed };

@@ -60,6 +60,9 @@ internal sealed class Story
 
     public EndKind OldEnds { get; set; } = EndKind.Planned;
 
+    /// <summary>Ends of replicas that no connection of the story reads from.</summary>
+    public List<ReplicaEnd> Others { get; } = [];
+
     /// <summary>Nobody has read it, and so nobody has answered.</summary>
     public void Lose(int connection, int sequence)
     {
@@ -92,6 +95,6 @@ internal sealed class Story
         [.. Sent.Select((sent, n) => new ConnectionRecord(n, Start, Feeds[n], sent, Answers[n], Ticks[n], Disconnects[n]))],
         [.. ((int[])[OldProcess, NewProcess]).Select(p => new ReplicaJournal(
             "replica-" + p, p, [.. _read.Where(r => r.Process == p).Select(r => r.Entry)], [.. _answered.Where(a => a.Process == p).Select(a => a.Entry)]))],
-        [new ReplicaEnd(OldProcess, OldEnds, OldGoes)],
+        [new ReplicaEnd(OldProcess, OldEnds, OldGoes), .. Others],
         Until);
 }

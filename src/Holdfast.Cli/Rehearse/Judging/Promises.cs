@@ -39,7 +39,7 @@ internal sealed class Promises
     private readonly Dictionary<(int Connection, long Sequence), AnsweredEntry> _answered;
     private readonly List<BrokenPromise> _broken = [];
 
-    private long Before => (2 * _rules.Fence) + 1_000_000;
+    private readonly Dictionary<int, List<Judge.Arrival>> _arrivals;
 
     /// <summary>How late a message was read at worst: a replica that reads late answers the gateway's pings as late.</summary>
     private readonly long _lag;
@@ -48,10 +48,14 @@ internal sealed class Promises
     public Promises(Rules rules, Evidence evidence, Verdict verdict, IReadOnlyDictionary<int, long> unknown)
     {
         (_rules, _evidence, _verdict, _unknown) = (rules, evidence, verdict, unknown);
+        _arrivals = Judge.ArrivalsOf(evidence);
         _losses = LossesOf(evidence);
         _lag = LagOf(evidence);
         _answered = evidence.Journals.SelectMany(j => j.Answered).GroupBy(a => (a.Connection, (long)a.Sequence)).ToDictionary(g => g.Key, g => g.First());
     }
+
+    /// <summary>How long before an end its losses may have been sent: two fences may lie between a message and the pong that proves it read.</summary>
+    private long Before => (2 * _rules.Fence) + 1_000_000;
 
     /// <summary>All that were broken, each once.</summary>
     public IReadOnlyList<BrokenPromise> Weigh()
@@ -115,14 +119,24 @@ internal sealed class Promises
             .Select(c => new Finding(FaultKind.Lost, Flow.Feed, c.Number, c.Ticks.Count == 0 ? -1 : c.Ticks.Max(t => t.Sequence), _evidence.Until, [])));
     }
 
-    /// <summary>
-    /// What was sent about the ends without notice. Not only of the replica that has read last: what was sent to the one after it need not have been read.
-    /// </summary>
+    /// <summary>What was sent about the ends without notice that concern the connection.</summary>
     private long MostUnknown(int connection)
     {
         var record = _evidence.Connections.FirstOrDefault(c => c.Number == connection);
-        return record is null ? 0 : _evidence.Ends.Where(e => e.Kind != EndKind.Planned)
+        return record is null ? 0 : _evidence.Ends.Where(e => e.Kind != EndKind.Planned && Concerns(e, _arrivals[connection]))
             .Sum(e => (long)record.Sent.Count(s => s.At >= e.At - Before - _lag && s.At <= e.At + After));
+    }
+
+    /// <summary>
+    /// Whether the connection sat on what ended: its replica was the last to read, or another reads next than read last, so that one between the two, which has read
+    /// nothing, may be it.
+    /// </summary>
+    private static bool Concerns(ReplicaEnd end, List<Judge.Arrival> read)
+    {
+        var last = read.FindLastIndex(a => a.At <= end.At);
+        if (last < 0 || read[last].ProcessId == end.ProcessId || last + 1 == read.Count)
+            return true;
+        return read[last + 1].ProcessId != read[last].ProcessId;
     }
 
     private static long LagOf(Evidence evidence)
@@ -148,10 +162,9 @@ internal sealed class Promises
     private Dictionary<int, List<Loss>> LossesOf(Evidence evidence)
     {
         var losses = new Dictionary<int, List<Loss>>();
-        var arrivals = Judge.ArrivalsOf(evidence);
         foreach (var end in evidence.Ends.Where(e => e.Kind != EndKind.Planned))
         {
-            foreach (var (connection, read) in arrivals)
+            foreach (var (connection, read) in _arrivals)
             {
                 var last = read.FindLastIndex(a => a.At <= end.At);
                 if (last < 0 || read[last].ProcessId != end.ProcessId)
