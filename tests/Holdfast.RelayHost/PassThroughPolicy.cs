@@ -49,6 +49,9 @@ public class PassThroughPolicy : IHandshakePolicy
 
     public ConcurrentQueue<RequestFault> Faults { get; } = new();
 
+    /// <summary>Decides about handshakes that waited; null: they are refused.</summary>
+    public Func<Handshake, bool, HandshakeStep>? OnResume { get; set; }
+
     public virtual HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
     {
         if (head.StartsWith("POST "u8))
@@ -63,6 +66,8 @@ public class PassThroughPolicy : IHandshakePolicy
         handshake.Target = TargetOf(1);
         return HandshakeStep.Dial;
     }
+
+    public HandshakeStep OnResumed(Handshake handshake, bool isTimeout) => OnResume?.Invoke(handshake, isTimeout) ?? HandshakeStep.Refuse;
 
     public void OnRequestFault(Handshake handshake, RequestFault fault)
     {

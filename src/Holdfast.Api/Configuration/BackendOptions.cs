@@ -24,6 +24,21 @@ public sealed record BackendOptions
     /// </summary>
     public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// With <see cref="LoadBalancingPolicy.ConsistentHash"/>, and for affinity by a hash: no endpoint is picked that has more than this times the mean of connections.
+    /// Default 1.25 (Mirrokni, Thorup, Zadimoghaddam: Consistent Hashing with Bounded Loads, 2016; HAProxy's hash-balance-factor of 125). At least 1.01.
+    /// </summary>
+    public double BoundedLoad { get; init; } = 1.25;
+
+    public AffinityOptions Affinity { get; init; } = new();
+
+    public BackendLimits Limits { get; init; } = new();
+
+    public HandshakeOptions Handshakes { get; init; } = new();
+
+    /// <summary>Null: nobody is asked.</summary>
+    public AuthOptions? Auth { get; init; }
+
     public HealthOptions Health { get; init; } = new();
 
     public KeepAliveOptions KeepAlive { get; init; } = new();
@@ -53,6 +68,9 @@ public enum LoadBalancingPolicy
 
     /// <summary>Any, uniformly.</summary>
     Random,
+
+    /// <summary>By a hash of the affinity's key, or of the client's address without one: few keys move when endpoints come and go.</summary>
+    ConsistentHash,
 }
 
 /// <summary>Pings and idleness, on both legs of every pair of a backend.</summary>

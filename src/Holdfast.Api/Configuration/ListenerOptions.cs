@@ -14,7 +14,13 @@ public sealed record ListenerOptions
     public ListenerLimits Limits { get; init; } = new();
 
     /// <summary>
-    /// Peers whose X-Forwarded-* headers are believed. Default: none, so that no client can forge its address (as nginx
+    /// Every connection begins with a PROXY protocol header, version 1 or 2 (HAProxy's proxy-protocol.txt), whose source counts as the peer. Where
+    /// <see cref="TrustedProxies"/> are named, only they may connect. Default false.
+    /// </summary>
+    public bool ProxyProtocol { get; init; }
+
+    /// <summary>
+    /// Peers whose X-Forwarded-* and Forwarded headers are believed. Default: none, so that no client can forge its address (as nginx
     /// <c>set_real_ip_from</c> and Kestrel's forwarded headers, both off until networks are named).
     /// </summary>
     public IReadOnlyList<IPNetwork> TrustedProxies { get; init; } = [];

@@ -23,6 +23,13 @@ public sealed record RouteOptions
     /// </summary>
     public IReadOnlyList<string> Methods { get; init; } = [];
 
+    /// <summary>
+    /// Origins (RFC 6454) that upgrades may come from: <c>https://app.example.com</c>, with <c>*</c> for a whole label (<c>https://*.example.com</c>), the scheme or the
+    /// port left open (<c>app.example.com</c>, <c>http://localhost:*</c>), <c>null</c>, or <c>*</c> for all. Empty, the default: the same host name as the request's, scheme
+    /// and port ignored. Requests without an Origin come from no browser and pass.
+    /// </summary>
+    public IReadOnlyList<string> Origins { get; init; } = [];
+
     public RouteTimeouts Timeouts { get; init; } = new();
 
     /// <summary>At least one; chosen by weight. The YAML's <c>backend: chat</c> is one entry of weight 1.</summary>

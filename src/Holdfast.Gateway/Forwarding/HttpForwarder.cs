@@ -175,7 +175,8 @@ internal sealed class HttpForwarder : IDisposable
         Span<int> excluded = stackalloc int[HandshakeAttempt.Most];
         for (var i = 0; i < tried.Count; i++)
             excluded[i] = tried[i];
-        var endpoint = backend.Pick(random, _runtime.Clock.Milliseconds, excluded[..tried.Count], isHandshake: false, out trial);
+        var request = new PickRequest(random, _runtime.Clock.Milliseconds, excluded[..tried.Count]) { IsHandshake = false };
+        var endpoint = backend.Pick(in request, out trial);
         if (endpoint is not null)
             tried.Add(endpoint.Id);
         return endpoint;

@@ -55,11 +55,10 @@ internal sealed class HandshakeAttempt
         Release(nowMs);
         if (!MayRetry)
             return false;
-        Endpoint = Backend.Reserve(random, nowMs, _tried.AsSpan(0, _count), out _trial);
-        if (Endpoint is null)
+        var request = new PickRequest(random, nowMs, _tried.AsSpan(0, _count)) { IsAhead = true };
+        if (Backend.Reserve(in request, out var endpoint, out _trial) != Reservation.Taken)
             return false;
-        Last = Endpoint;
-        Endpoint.BeginHandshake();
+        Last = Endpoint = endpoint!;
         _tried[_count++] = Endpoint.Id;
         return true;
     }

@@ -52,4 +52,31 @@ internal enum HandshakeOutcome
 
     /// <summary>A bug in the gateway, logged as an error: 500.</summary>
     InternalError = 15,
+
+    /// <summary>The route does not allow its Origin: 403.</summary>
+    OriginRefused = 16,
+
+    /// <summary>Its address has as many connections as it may: 429.</summary>
+    ClientAddressLimit = 17,
+
+    /// <summary>Its key has as many connections as it may: 429.</summary>
+    KeyLimit = 18,
+
+    /// <summary>Every endpoint has as many connections as it may: 503.</summary>
+    BackendFull = 19,
+
+    /// <summary>As many handshakes wait as may: 503.</summary>
+    QueueFull = 20,
+
+    /// <summary>It waited for queueTimeout: 503.</summary>
+    QueueTimeout = 21,
+
+    /// <summary>The auth service answered 401 or 403, which was relayed.</summary>
+    AuthRefused = 22,
+
+    /// <summary>The auth service did not answer in time, or not as it should: 503.</summary>
+    AuthFailed = 23,
+
+    /// <summary>No good PROXY protocol header came where one must: the connection was closed.</summary>
+    BadProxyHeader = 24,
 }

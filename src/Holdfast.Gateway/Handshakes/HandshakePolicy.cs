@@ -92,6 +92,8 @@ internal sealed class HandshakePolicy(
         return Dial(handshake, attempt);
     }
 
+    public HandshakeStep OnResumed(Handshake handshake, bool isTimeout) => throw new NotSupportedException();
+
     public void OnRequestFault(Handshake handshake, RequestFault fault) => _ = fault switch
     {
         RequestFault.HeadTimeout => Refuse(handshake, HandshakeOutcome.HeadTimeout, "The request head did not come whole in time."),

@@ -27,15 +27,16 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
         var backend = runtime.BackendOf(request.BackendId);
         var endpoint = Pick(backend, request.Tried);
         long trial = 0;
-        if (endpoint is not null)
-            endpoint.Reserve();
-        else if ((endpoint = backend.Reserve(random, handshake.Now, request.Tried, out trial)) is null)
-            return false;
+        if (endpoint is null || !endpoint.TryReserve(RoomIn(backend)))
+        {
+            var pick = new PickRequest(random, handshake.Now, request.Tried) { IsAhead = true };
+            if (backend.Reserve(in pick, out endpoint, out trial) != Reservation.Taken)
+                return false;
+        }
 
-        endpoint.BeginHandshake();
         if (!_idle.TryPop(out var attempt))
             attempt = new Attempt();
-        (attempt.Backend, attempt.Endpoint, attempt.Trial) = (backend, endpoint, trial);
+        (attempt.Backend, attempt.Endpoint, attempt.Trial) = (backend, endpoint!, trial);
         Span<byte> bytes = stackalloc byte[AcceptKey.KeyBytes];
         Span<byte> key = stackalloc byte[AcceptKey.KeyLength];
         RandomNumberGenerator.Fill(bytes);
@@ -43,7 +44,7 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
         AcceptKey.Compute(key, attempt.ExpectedAccept);
         UpgradeHeads.WriteAgain(handshake.UpstreamRequest, request.Head, key, request.Number);
         handshake.PolicyState = attempt;
-        handshake.Settings = new Relay.Pairs.PairSettings { BackendId = backend.Id, EndpointId = endpoint.Id };
+        handshake.Settings = new Relay.Pairs.PairSettings { BackendId = backend.Id, EndpointId = endpoint!.Id };
         handshake.Target = endpoint.Resolved?.Address ?? default;
         return true;
     }
@@ -130,9 +131,10 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
     private static EndpointState? Pick(BackendState backend, ReadOnlySpan<int> excluded)
     {
         EndpointState? best = null;
+        var room = RoomIn(backend);
         foreach (var endpoint in backend.Endpoints)
         {
-            if (endpoint.Phase != EndpointPhase.Ready || endpoint.Health != EndpointHealth.Healthy || excluded.Contains(endpoint.Id))
+            if (endpoint.Phase != EndpointPhase.Ready || !room.Has(endpoint) || endpoint.Health != EndpointHealth.Healthy || excluded.Contains(endpoint.Id))
                 continue;
             var order = best is null ? -1 : endpoint.Connections.CompareTo(best.Connections);
             if (order < 0 || (order == 0 && endpoint.ReadySince > best!.ReadySince))
@@ -141,6 +143,9 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
 
         return best;
     }
+
+    /// <summary>A held connection takes its place under the endpoint's limit like any other, but does not wait for its handshakes.</summary>
+    private static EndpointRoom RoomIn(BackendState backend) => new(backend.Options.Limits.ConnectionsPerEndpoint, Handshakes: 0);
 
     private static void Fail(Handshake handshake)
     {

@@ -1,37 +1,54 @@
+using System.Globalization;
 using System.Text;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.Buffers;
 
 namespace Holdfast.Gateway.Listeners;
 
-/// <summary>The answers that the gateway itself gives before an upgrade. Each says in one line of plain text what is wrong.</summary>
+/// <summary>
+/// The answers that the gateway itself gives before an upgrade. Each says what is wrong: in one line of plain text, or, where a client that means well should come back
+/// later, as JSON with the time after which it should.
+/// </summary>
 internal static class Refusals
 {
-    /// <summary>Seconds in Retry-After where trying again can help.</summary>
-    private const int RetryAfter = 1;
-
     /// <summary>Replaces what the buffer holds; the status that the refusal carries.</summary>
-    public static int Write(ByteBuffer response, HandshakeOutcome outcome, string detail)
+    /// <param name="retryAfter">Seconds, where trying again can help.</param>
+    public static int Write(ByteBuffer response, HandshakeOutcome outcome, string detail, int retryAfter = 1)
     {
-        var (status, reason, extra) = outcome switch
+        response.Clear();
+        if (outcome == HandshakeOutcome.BadProxyHeader)
+            return 0;       // Whoever is there does not speak as it should: nothing that is answered could be meant for it.
+        var (status, reason) = outcome switch
         {
-            HandshakeOutcome.BadRequest => (400, "Bad Request", ""),
-            HandshakeOutcome.NoRoute => (404, "Not Found", ""),
-            HandshakeOutcome.HeadTimeout => (408, "Request Timeout", ""),
-            HandshakeOutcome.BadVersion => (426, "Upgrade Required", "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"),
-            HandshakeOutcome.HeadTooLarge => (431, "Request Header Fields Too Large", ""),
-            HandshakeOutcome.NoBackend or HandshakeOutcome.InternalError => (500, "Internal Server Error", ""),
-            HandshakeOutcome.EndpointFailed or HandshakeOutcome.NotUpgraded => (502, "Bad Gateway", ""),
-            HandshakeOutcome.NoEndpoint or HandshakeOutcome.GatewayFull or HandshakeOutcome.Shutdown =>
-                (503, "Service Unavailable", FormattableString.Invariant($"Retry-After: {RetryAfter}\r\n")),
-            HandshakeOutcome.EndpointTimeout => (504, "Gateway Timeout", ""),
+            HandshakeOutcome.BadRequest => (400, "Bad Request"),
+            HandshakeOutcome.OriginRefused => (403, "Forbidden"),
+            HandshakeOutcome.NoRoute => (404, "Not Found"),
+            HandshakeOutcome.HeadTimeout => (408, "Request Timeout"),
+            HandshakeOutcome.BadVersion => (426, "Upgrade Required"),
+            HandshakeOutcome.ClientAddressLimit or HandshakeOutcome.KeyLimit => (429, "Too Many Requests"),
+            HandshakeOutcome.HeadTooLarge => (431, "Request Header Fields Too Large"),
+            HandshakeOutcome.NoBackend or HandshakeOutcome.InternalError => (500, "Internal Server Error"),
+            HandshakeOutcome.EndpointFailed or HandshakeOutcome.NotUpgraded => (502, "Bad Gateway"),
+            HandshakeOutcome.NoEndpoint or HandshakeOutcome.GatewayFull or HandshakeOutcome.Shutdown or HandshakeOutcome.BackendFull
+                or HandshakeOutcome.QueueFull or HandshakeOutcome.QueueTimeout or HandshakeOutcome.AuthFailed => (503, "Service Unavailable"),
+            HandshakeOutcome.EndpointTimeout => (504, "Gateway Timeout"),
             _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, "No refusal of the gateway's."),
         };
+        var isJson = outcome is >= HandshakeOutcome.ClientAddressLimit and <= HandshakeOutcome.QueueTimeout;
+        var type = isJson ? "application/json" : "text/plain; charset=utf-8";
+        var body = isJson ? BodyOf(outcome, detail, retryAfter) : detail + "\n";
+        var extra = status switch
+        {
+            426 => "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n",
+            429 or 503 => string.Create(CultureInfo.InvariantCulture, $"Retry-After: {retryAfter}\r\n"),
+            _ => "",
+        };
         var connection = status == 426 ? "upgrade, close" : "close";
-        response.Clear();
-        response.Append(Encoding.ASCII.GetBytes(FormattableString.Invariant(
-            $"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {detail.Length + 1}\r\nConnection: {connection}\r\n{extra}\r\n{detail}\n")));
+        response.Append(Encoding.ASCII.GetBytes(string.Create(
+            CultureInfo.InvariantCulture,
+            $"HTTP/1.1 {status} {reason}\r\nContent-Type: {type}\r\nContent-Length: {body.Length}\r\nConnection: {connection}\r\n{extra}\r\n{body}")));
         return status;
     }
 
@@ -51,4 +68,8 @@ internal static class Refusals
         HeadFault.TooManyHeaders => "Too many header lines.",
         _ => "The request head is malformed.",
     };
+
+    /// <summary>The details are the gateway's own words: nothing in them needs escaping.</summary>
+    private static string BodyOf(HandshakeOutcome outcome, string detail, int retryAfter) => string.Create(
+        CultureInfo.InvariantCulture, $"{{\"error\":\"{TelemetryNames.Of(outcome)}\",\"message\":\"{detail}\",\"retryAfter\":{retryAfter}}}\n");
 }

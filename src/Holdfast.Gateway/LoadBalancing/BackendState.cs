@@ -88,42 +88,81 @@ internal sealed class BackendState
     }
 
     /// <summary>
-    /// Picks an endpoint for a handshake and counts a connection on it: the caller calls <see cref="EndpointState.Release"/> exactly once,
-    /// and tells <see cref="Ejections"/> how it went. Null when none is left. Allocates nothing.
+    /// Picks an endpoint for a handshake. When it is taken, a connection and a handshake are counted on it, exactly within the backend's limits: the caller calls
+    /// <see cref="EndpointState.EndHandshake"/> and <see cref="EndpointState.Release"/> once each, and tells <see cref="Ejections"/> how it went. Allocates nothing.
     /// </summary>
-    /// <param name="random">Belongs to the calling thread.</param>
-    /// <param name="nowMs">The clock that the endpoints were marked Ready with.</param>
-    /// <param name="excluded">Ids of endpoints that this handshake has tried.</param>
+    /// <param name="endpoint">When it is taken: where. When busy: the one that the key is bound to, or null: any would do.</param>
     /// <param name="trial">Unlike 0 when the handshake tries an ejected endpoint.</param>
-    public EndpointState? Reserve(Random random, long nowMs, ReadOnlySpan<int> excluded, out long trial)
+    public Reservation Reserve(in PickRequest request, out EndpointState? endpoint, out long trial)
     {
-        var picked = Pick(random, nowMs, excluded, isHandshake: true, out trial);
-        picked?.Reserve();
-        return picked;
+        // Whoever takes the last place first makes the other look again. A trial or a last resort was picked whatever room it has: once is enough for those.
+        for (var tries = 0; tries < 8; tries++)
+        {
+            var snapshot = _snapshot;
+            var room = snapshot.RoomFor(in request);
+            var reservation = Pick(snapshot, in request, room, tries == 0, out endpoint, out trial);
+            if (reservation != Reservation.Taken)
+                return reservation;
+            if (endpoint!.TryReserve(room))
+                return Reservation.Taken;
+            if (trial != 0)
+                Ejections.GiveBack(endpoint, trial, request.NowMs);
+        }
+
+        (endpoint, trial) = (null, 0);
+        return Reservation.Busy;
     }
 
-    /// <summary>As <see cref="Reserve"/>, for a plain request when <paramref name="isHandshake"/> is false; counts no connection.</summary>
+    /// <summary>As <see cref="Reserve"/>, but counts nothing: for plain requests.</summary>
+    public EndpointState? Pick(in PickRequest request, out long trial)
+    {
+        _ = Pick(_snapshot, in request, default, mayTry: true, out var endpoint, out trial);
+        return endpoint;
+    }
+
     /// <remarks>
     /// In this order: an endpoint whose trial is due, unless this handshake has failed elsewhere already; one that is ready and healthy;
-    /// then a trial; then one that drains but still serves; then one that is not known to be ready; and last, one that should be ejected.
+    /// then a trial; then one that drains but still serves; then one that is not known to be ready; and last, one that should be ejected. Where an endpoint
+    /// would do but for its limits, those behind it are not asked.
     /// </remarks>
-    public EndpointState? Pick(Random random, long nowMs, ReadOnlySpan<int> excluded, bool isHandshake, out long trial)
+    private Reservation Pick(Snapshot snapshot, in PickRequest request, EndpointRoom room, bool mayTry, out EndpointState? endpoint, out long trial)
     {
         trial = 0;
-        var isFirst = excluded.IsEmpty;
-        if (isFirst && Ejections.TryBeginTrial(nowMs, excluded, isHandshake, out trial) is { } due)
-            return due;
-        var snapshot = _snapshot;
-        return Pick(snapshot, new PickContext(random, nowMs, snapshot.SlowStartMs, excluded))
-            ?? (isFirst ? null : Ejections.TryBeginTrial(nowMs, excluded, isHandshake, out trial))
-            ?? Pick(snapshot, new PickContext(random, nowMs, snapshot.SlowStartMs, excluded, EndpointPhase.Draining))
-            ?? Pick(snapshot, new PickContext(random, nowMs, snapshot.SlowStartMs, excluded, EndpointPhase.Starting))
-            ?? Ejections.PutBack(excluded);
+        var isFirst = request.Excluded.IsEmpty;
+        if (mayTry && isFirst && (endpoint = Ejections.TryBeginTrial(request.NowMs, request.Excluded, request.IsHandshake, out trial)) is not null)
+            return Reservation.Taken;
+        if (TryPick(snapshot, in request, EndpointPhase.Ready, room, out endpoint) is { } ready)
+            return ready;
+        if (mayTry && !isFirst && (endpoint = Ejections.TryBeginTrial(request.NowMs, request.Excluded, request.IsHandshake, out trial)) is not null)
+            return Reservation.Taken;
+        if (TryPick(snapshot, in request, EndpointPhase.Draining, room, out endpoint) is { } draining)
+            return draining;
+        if (TryPick(snapshot, in request, EndpointPhase.Starting, room, out endpoint) is { } starting)
+            return starting;
+        return mayTry && (endpoint = Ejections.PutBack(request.Excluded)) is not null ? Reservation.Taken : Reservation.None;
+    }
+
+    /// <summary>Null: no endpoint of this phase would do, whatever its limits.</summary>
+    private static Reservation? TryPick(Snapshot snapshot, in PickRequest request, EndpointPhase phase, EndpointRoom room, out EndpointState? endpoint)
+    {
+        var context = new PickContext(request.Random, request.NowMs, snapshot.SlowStartMs, request.Excluded, phase, room);
+        endpoint = snapshot.Policy.Pick(snapshot.Endpoints, in context);
+        if (endpoint is not null)
+            return Reservation.Taken;
+        Reservation? without = null;
+        foreach (var candidate in snapshot.Endpoints)
+        {
+            if (!context.Suits(candidate))
+                continue;
+            if (room.Connections == 0 || candidate.Connections < room.Connections)
+                return Reservation.Busy;
+            without = Reservation.Full;
+        }
+
+        return without;
     }
 
     public override string ToString() => Name;
-
-    private static EndpointState? Pick(Snapshot snapshot, in PickContext context) => snapshot.Policy.Pick(snapshot.Endpoints, context);
 
     private static EndpointState? Find(EndpointState[] endpoints, EndpointAddress address) =>
         Array.Find(endpoints, e => e.Address == address && e.Phase != EndpointPhase.Gone);
@@ -135,5 +174,8 @@ internal sealed class BackendState
         public readonly EndpointState[] Leaving = leaving;
         public readonly ILoadBalancingPolicy Policy = policy;
         public readonly long SlowStartMs = (long)options.SlowStart.TotalMilliseconds;
+
+        public EndpointRoom RoomFor(in PickRequest request) =>
+            new(Options.Limits.ConnectionsPerEndpoint, request.IsAhead ? 0 : Options.Handshakes.InFlightPerEndpoint);
     }
 }

@@ -135,6 +135,20 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     /// <summary>Counts one more connection; pair it with exactly one <see cref="Release"/>.</summary>
     public void Reserve() => Interlocked.Increment(ref _connections);
 
+    /// <summary>
+    /// Counts one more connection and one more handshake, if there is room for both: exact, however many threads ask. True: pair it with exactly one
+    /// <see cref="EndHandshake"/> and one <see cref="Release"/>.
+    /// </summary>
+    public bool TryReserve(EndpointRoom room)
+    {
+        if (!TryIncrement(ref _connections, room.Connections))
+            return false;
+        if (TryIncrement(ref _handshakes, room.Handshakes))
+            return true;
+        Release();
+        return false;
+    }
+
     /// <summary>Gives one connection back.</summary>
     /// <exception cref="InvalidOperationException">More releases than reservations; the count stays 0.</exception>
     public void Release() => Decrement(ref _connections, "connection");
@@ -147,6 +161,25 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     public void EndHandshake() => Decrement(ref _handshakes, "handshake");
 
     public override string ToString() => Address.ToString();
+
+    private static bool TryIncrement(ref int count, int limit)
+    {
+        if (limit == 0)
+        {
+            Interlocked.Increment(ref count);
+            return true;
+        }
+
+        for (var seen = Volatile.Read(ref count); seen < limit;)
+        {
+            var before = Interlocked.CompareExchange(ref count, seen + 1, seen);
+            if (before == seen)
+                return true;
+            seen = before;
+        }
+
+        return false;
+    }
 
     private static void Decrement(ref int count, string what)
     {

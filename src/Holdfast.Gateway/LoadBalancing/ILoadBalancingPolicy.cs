@@ -21,6 +21,7 @@ internal static class LoadBalancingPolicies
         LoadBalancingPolicy.PowerOfTwoChoices => new PowerOfTwoChoicesPolicy(),
         LoadBalancingPolicy.RoundRobin => new RoundRobinPolicy(),
         LoadBalancingPolicy.Random => new RandomPolicy(),
+        LoadBalancingPolicy.ConsistentHash => throw new NotSupportedException("consistentHash"),
         _ => throw new ArgumentOutOfRangeException(nameof(policy), policy, "Not a policy."),
     };
 

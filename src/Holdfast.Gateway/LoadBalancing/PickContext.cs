@@ -8,7 +8,9 @@ namespace Holdfast.Gateway.LoadBalancing;
 /// <param name="slowStartMs">0: none.</param>
 /// <param name="excluded">Ids of endpoints that this handshake has tried.</param>
 /// <param name="phase">The phase that may be picked: Ready, or when no endpoint is ready Draining, or Starting.</param>
-internal readonly ref struct PickContext(Random random, long nowMs, long slowStartMs, ReadOnlySpan<int> excluded, EndpointPhase phase = EndpointPhase.Ready)
+/// <param name="room">What an endpoint may have at most to be picked.</param>
+internal readonly ref struct PickContext(
+    Random random, long nowMs, long slowStartMs, ReadOnlySpan<int> excluded, EndpointPhase phase = EndpointPhase.Ready, EndpointRoom room = default)
 {
     /// <summary>
     /// The least share an endpoint has at the start of its slow start (Envoy's min_weight_percent of 10): with less, an idle one could
@@ -21,8 +23,11 @@ internal readonly ref struct PickContext(Random random, long nowMs, long slowSta
     public Random Random { get; } = random;
 
     /// <summary>In the phase asked for, healthy, and not tried before.</summary>
-    public bool Allows(EndpointState endpoint) =>
+    public bool Suits(EndpointState endpoint) =>
         endpoint.Phase == phase && endpoint.Health == EndpointHealth.Healthy && !_excluded.Contains(endpoint.Id);
+
+    /// <summary>It suits, and has room.</summary>
+    public bool Allows(EndpointState endpoint) => Suits(endpoint) && room.Has(endpoint);
 
     /// <summary>From <see cref="LeastFactor"/> to 1: grows with the time since the endpoint became Ready. Draining ones are warm.</summary>
     public double Factor(EndpointState endpoint)
@@ -35,4 +40,13 @@ internal readonly ref struct PickContext(Random random, long nowMs, long slowSta
 
     /// <summary>Connections it would have, as they weigh during slow start (as Envoy's least request).</summary>
     public double Load(EndpointState endpoint) => (endpoint.Connections + 1) / Factor(endpoint);
+}
+
+/// <summary>What one endpoint may have at most; 0: any number.</summary>
+/// <param name="Connections">Open, and handshakes.</param>
+/// <param name="Handshakes">Under way.</param>
+internal readonly record struct EndpointRoom(int Connections, int Handshakes)
+{
+    public bool Has(EndpointState endpoint) =>
+        (Connections == 0 || endpoint.Connections < Connections) && (Handshakes == 0 || endpoint.Handshakes < Handshakes);
 }

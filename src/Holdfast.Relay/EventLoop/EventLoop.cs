@@ -25,6 +25,7 @@ public sealed class EventLoop : IDisposable
     private readonly WakeUp _wakeUp = new();
     private readonly ConcurrentQueue<Action<EventLoop>> _posted = new();
     private readonly ConcurrentQueue<Accepted> _handedOver = new();
+    private readonly ConcurrentQueue<HandshakeTicket> _resumed = new();
     private readonly Thread _thread;
     private Action<int, NativeAddress, int>? _distribute;
     private bool _stopping;
@@ -134,6 +135,16 @@ public sealed class EventLoop : IDisposable
         Wake();
     }
 
+    /// <summary>
+    /// Lets a waiting handshake of this loop go on (<see cref="HandshakeStep.Wait"/>), soon; any thread. A ticket of one that waits no longer does nothing; one that
+    /// comes while the policy is still about to let it wait is not lost.
+    /// </summary>
+    public void Resume(HandshakeTicket ticket)
+    {
+        _resumed.Enqueue(ticket);
+        Wake();
+    }
+
     /// <summary>On the loop's thread: takes a connection as just accepted.</summary>
     public void Adopt(int fd, in NativeAddress client, int listenerId)
     {
@@ -168,7 +179,7 @@ public sealed class EventLoop : IDisposable
             var state = _core.Pairs[i].State;
             if (state == PairState.Relaying)
                 _ = _relay.Close(i, reason, EndSide.Gateway, downstream, upstream);
-            else if (state is PairState.ReadingRequest or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse
+            else if (state is PairState.ReadingRequest or PairState.Waiting or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse
                 && _core.Pairs[i].Held == 0)
                 _handshakes.Shutdown(i);    // A re-home's handshake ends with its client's pair.
         }
@@ -327,6 +338,8 @@ public sealed class EventLoop : IDisposable
             OnTimer(index);
         while (_handedOver.TryDequeue(out var accepted))
             Adopt(accepted.Fd, accepted.Client, accepted.ListenerId);
+        for (var n = _resumed.Count; n > 0 && _resumed.TryDequeue(out var ticket); n--)
+            _handshakes.Resume(ticket);
         // No more than there are now: an action that posts itself again, to work in pieces, gets its next turn after the sockets had theirs.
         for (var n = _posted.Count; n > 0 && _posted.TryDequeue(out var action); n--)
             action(this);
@@ -345,7 +358,7 @@ public sealed class EventLoop : IDisposable
             return 0;
         Volatile.Write(ref _asleep, 1);
         Interlocked.MemoryBarrier();
-        if (!_posted.IsEmpty || !_handedOver.IsEmpty)
+        if (!_posted.IsEmpty || !_handedOver.IsEmpty || !_resumed.IsEmpty)
             return 0;
         var timer = _core.Timers.UntilNext(_core.Now);
         return timer < 0 ? accept : accept < 0 ? timer : Math.Min(timer, accept);

@@ -10,6 +10,7 @@ namespace Holdfast.Relay.Handshakes;
 public sealed class Handshake
 {
     internal int Index;
+    internal int Serial;
     internal int PairIndex = -1;
     internal int UpstreamSent;
 
@@ -25,7 +26,14 @@ public sealed class Handshake
 
     internal ByteBuffer ResponseReceived { get; } = new();
 
-    public NativeAddress Client { get; internal set; }
+    /// <summary>Who holds the other end of the client's connection, or the source that a PROXY protocol header gave.</summary>
+    public NativeAddress Peer { get; internal set; }
+
+    /// <summary>The client: <see cref="Peer"/>, unless the policy knows better (a trusted proxy's word). Logs, limits and the pair go by it.</summary>
+    public NativeAddress Client { get; set; }
+
+    /// <summary>Names this handshake to other threads while it waits; never the same for two of a loop.</summary>
+    public HandshakeTicket Ticket => new(Index, Serial);
 
     public int ListenerId { get; internal set; }
 
@@ -54,6 +62,9 @@ public sealed class Handshake
 
     /// <summary>Milliseconds for the next attempt as a whole, never past the handshake's end; 0: until then.</summary>
     public int AttemptTimeout { get; set; }
+
+    /// <summary>With Wait: milliseconds until it is resumed as timed out.</summary>
+    public int WaitTimeout { get; set; }
 
     /// <summary>The request head for the endpoint; kept over retries until the policy clears it.</summary>
     public ByteBuffer UpstreamRequest { get; } = new();
@@ -96,7 +107,9 @@ public sealed class Handshake
         ResponseReceived.Clear();
         UpstreamRequest.Clear();
         Response.Clear();
-        Client = default;
+        Client = Peer = default;
+        WaitTimeout = 0;
+        Serial++;
         Id = default;
         Attempts = 0;
         Target = default;
@@ -111,6 +124,11 @@ public sealed class Handshake
         PolicyState = null;
     }
 }
+
+/// <summary>A handshake of one loop, for <see cref="EventLoop.EventLoop.Resume"/>.</summary>
+/// <param name="Index">Its place.</param>
+/// <param name="Serial">Tells it from earlier and later ones of that place.</param>
+public readonly record struct HandshakeTicket(int Index, int Serial);
 
 /// <summary>How a relayed answer's body ends.</summary>
 public readonly record struct ResponseBody(BodyFraming Framing, long Length = 0);

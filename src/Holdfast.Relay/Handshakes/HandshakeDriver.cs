@@ -118,8 +118,24 @@ internal sealed partial class HandshakeDriver
         }
 
         var handshake = HandshakeOf(in pair);
+        if (pair.State == PairState.Waiting)
+        {
+            Resume(index, ref pair, handshake, isTimeout: true);
+            return;
+        }
+
         var failure = pair.State == PairState.Connecting ? DialFailure.ConnectTimeout : DialFailure.ResponseTimeout;
         OnAttemptFailed(index, ref pair, handshake, failure);
+    }
+
+    /// <summary>A handshake need not wait any longer. Nothing happens when it does not wait (any more).</summary>
+    public void Resume(HandshakeTicket ticket)
+    {
+        if (ticket.Index >= _handshakes.Count || _handshakes[ticket.Index] is not { PairIndex: >= 0 } handshake || handshake.Serial != ticket.Serial)
+            return;
+        ref var pair = ref _core.Pairs[handshake.PairIndex];
+        if (pair.State == PairState.Waiting)
+            Resume(handshake.PairIndex, ref pair, handshake, isTimeout: false);
     }
 
     /// <summary>The gateway ends: no handshake goes on.</summary>
@@ -147,7 +163,7 @@ internal sealed partial class HandshakeDriver
 
         var handshake = _handshakes[slot];
         handshake.PairIndex = index;
-        handshake.Client = pair.Client;
+        handshake.Client = handshake.Peer = pair.Client;
         handshake.ListenerId = pair.ListenerId;
         handshake.AcceptedAt = pair.AcceptedAt;
         handshake.Now = _core.Now;
@@ -243,6 +259,12 @@ internal sealed partial class HandshakeDriver
         Advance(index, ref pair, handshake, step);
     }
 
+    private void Resume(int index, ref Pair pair, Handshake handshake, bool isTimeout)
+    {
+        handshake.Now = _core.Now;
+        Advance(index, ref pair, handshake, _policy.OnResumed(handshake, isTimeout));
+    }
+
     private void HandOff(int index, ref Pair pair, Handshake handshake, ReadOnlySpan<byte> bytes)
     {
         // The description lives on elsewhere: it must leave this epoll first.
@@ -271,6 +293,19 @@ internal sealed partial class HandshakeDriver
                 return;
             DropUpstream(ref pair);
             step = PolicyOf(handshake).OnDialFailed(handshake, failure.Value);
+        }
+
+        if (step == HandshakeStep.Wait)
+        {
+            if (pair.Down.Has(LegFlags.HungUp))
+            {
+                Abandon(index, ref pair, HandshakeEnd.ClientGone);     // No edge will tell of it again.
+                return;
+            }
+
+            pair.State = PairState.Waiting;
+            ArmTimer(index, ref pair, _core.Now + handshake.WaitTimeout);
+            return;
         }
 
         Refuse(index, ref pair, handshake);

@@ -11,6 +11,12 @@ public enum HandshakeStep
     /// <summary>Send <see cref="Handshake.Response"/> to the client and close.</summary>
     Refuse,
 
+    /// <summary>
+    /// Nothing, until <see cref="EventLoop.EventLoop.Resume"/> is called with <see cref="Handshake.Ticket"/>, the client leaves, or <see cref="Handshake.WaitTimeout"/>
+    /// has passed. The client is not read meanwhile, but its leaving is seen.
+    /// </summary>
+    Wait,
+
     /// <summary>Not for the relay: give the socket and what was read to <see cref="IHandshakePolicy.HandOff"/>.</summary>
     HandOff,
 
@@ -50,6 +56,9 @@ public enum RequestFault
 
     /// <summary>A line ended by LF alone.</summary>
     BareLineFeed,
+
+    /// <summary>The connection did not begin with a PROXY protocol header, or with a malformed one, or may not bring one. It gets no answer.</summary>
+    BadProxyHeader,
 }
 
 /// <summary>How a handshake that did not become a pair ended.</summary>
@@ -80,8 +89,11 @@ public interface IDialPolicy
 /// </summary>
 public interface IHandshakePolicy : IDialPolicy
 {
-    /// <summary>A whole request head, its last CRLF CRLF included. Dial, Refuse or HandOff. The span is valid during the call.</summary>
+    /// <summary>A whole request head, its last CRLF CRLF included. Dial, Refuse, Wait or HandOff. The span is valid during the call.</summary>
     HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head);
+
+    /// <summary>A handshake that waited is resumed, or has waited too long. Dial, Refuse or Wait.</summary>
+    HandshakeStep OnResumed(Handshake handshake, bool isTimeout);
 
     /// <summary>Fills <see cref="Handshake.Response"/> for a request that never came whole; the outcome counts as a refusal.</summary>
     void OnRequestFault(Handshake handshake, RequestFault fault);

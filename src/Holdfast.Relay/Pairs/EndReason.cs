@@ -71,6 +71,12 @@ public enum EndReason : byte
 
     /// <summary>A bug in the gateway, logged as an error; the client was told 1011.</summary>
     InternalError = 21,
+
+    /// <summary>The client sent a message over the backend's limit of bytes, and was told 1009.</summary>
+    MessageTooBig = 22,
+
+    /// <summary>The client sent more messages per second than the backend's limit, and was told 1008.</summary>
+    MessageRate = 23,
 }
 
 /// <summary>Who ended it first.</summary>

@@ -19,6 +19,9 @@ internal enum PairState : byte
 {
     Free = 0,
     ReadingRequest,
+
+    /// <summary>The policy has let the handshake wait.</summary>
+    Waiting,
     Connecting,
     SendingRequest,
     AwaitingResponse,
@@ -158,6 +161,20 @@ public struct PairSettings
     public int SpillCap;
     public int BackendId;
     public int EndpointId;
+
+    /// <summary>Payload bytes of a client's message at most, as on the wire; 0: any.</summary>
+    public int MessageBytes;
+
+    /// <summary>Of a client, after a burst of as many; 0: any.</summary>
+    public int MessagesPerSecond;
+    public PairClaims Claims;
+}
+
+/// <summary>What the policy has counted a connection under, for it to take back at the end. The relay only keeps it.</summary>
+public struct PairClaims
+{
+    public UInt128 Key;
+    public byte Kinds;
 }
 
 /// <summary>

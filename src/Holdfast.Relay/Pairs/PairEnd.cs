@@ -10,6 +10,7 @@ public struct PairEnd
     public int ListenerId;
     public int BackendId;
     public int EndpointId;
+    public PairClaims Claims;
     public EndReason Reason;
     public EndSide Side;
 

@@ -329,6 +329,7 @@ internal sealed partial class PairRelay
                 ListenerId = pair.ListenerId,
                 BackendId = pair.Settings.BackendId,
                 EndpointId = pair.Settings.EndpointId,
+                Claims = pair.Settings.Claims,
                 Reason = pair.EndReason,
                 Side = pair.EndSide,
                 CloseCode = pair.CloseCode,

@@ -3,6 +3,7 @@ using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.EventLoop;
+using Holdfast.Tests.LoadBalancing;
 using Xunit;
 
 namespace Holdfast.Tests.Draining;

@@ -3,6 +3,7 @@ using FsCheck.Fluent;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Tests.LoadBalancing;
 using Xunit;
 
 namespace Holdfast.Tests.Health;

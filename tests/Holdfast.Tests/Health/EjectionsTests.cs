@@ -1,6 +1,7 @@
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Tests.LoadBalancing;
 using Xunit;
 
 namespace Holdfast.Tests.Health;

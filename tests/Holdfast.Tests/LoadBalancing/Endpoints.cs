@@ -22,6 +22,22 @@ internal static class Endpoints
 
     public static BackendOptions Options(LoadBalancingPolicy policy) => new() { Name = "b", Endpoints = [], LoadBalancing = policy };
 
+    /// <summary>Takes an endpoint as an established connection; null: none could be.</summary>
+    public static EndpointState? Reserve(this BackendState backend, Random random, long nowMs, ReadOnlySpan<int> tried, out long trial)
+    {
+        var request = new PickRequest(random, nowMs, tried);
+        if (backend.Reserve(in request, out var endpoint, out trial) != Reservation.Taken)
+            return null;
+        endpoint!.EndHandshake();
+        return endpoint;
+    }
+
+    public static EndpointState? Pick(this BackendState backend, Random random, long nowMs, ReadOnlySpan<int> tried, bool isHandshake, out long trial)
+    {
+        var request = new PickRequest(random, nowMs, tried) { IsHandshake = isHandshake };
+        return backend.Pick(in request, out trial);
+    }
+
     /// <summary>How often each endpoint is picked, nothing being reserved.</summary>
     public static int[] Distribution(ILoadBalancingPolicy policy, EndpointState[] endpoints, int picks, long nowMs = 1_000_000, long slowStartMs = 0)
     {

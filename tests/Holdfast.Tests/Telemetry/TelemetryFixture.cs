@@ -121,6 +121,8 @@ internal sealed class TelemetryFixture : IDisposable
     {
         public HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head) => HandshakeStep.Refuse;
 
+        public HandshakeStep OnResumed(Handshake handshake, bool isTimeout) => HandshakeStep.Refuse;
+
         public void OnRequestFault(Handshake handshake, RequestFault fault)
         {
         }
