@@ -250,6 +250,8 @@ internal sealed class HandshakePolicy(
             SpillCap = options.Spill,
             BackendId = backend.Id,
             EndpointId = endpoint.Id,
+            MessageBytes = options.Limits.MessageBytes,
+            MessagesPerSecond = options.Limits.MessagesPerSecond,
         };
     }
 
