@@ -150,8 +150,8 @@ public sealed class ChaosTests
             harness.Policy.Settings = harness.Policy.Settings with
             {
                 SpillCap = new[] { 0, 100, 3000, 100_000 }[random.Next(4)],
-                MessageBytes = hasLimits ? new[] { 0, 0, 70_000, 100_000 }[random.Next(4)] : 0,
-                MessagesPerSecond = hasLimits ? new[] { 0, 0, 20 }[random.Next(3)] : 0,
+                MessageBytes = hasLimits ? new[] { 0, 0, 40_000 }[random.Next(3)] : 0,
+                MessagesPerSecond = hasLimits ? new[] { 0, 0, 2 }[random.Next(3)] : 0,
             };
             var ends = harness.Open();
             var client = new RandomPeer(ends.Client.Socket, client: true);
