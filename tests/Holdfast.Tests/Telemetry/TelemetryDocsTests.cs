@@ -81,6 +81,7 @@ public sealed partial class TelemetryDocsTests
         using var fixture = new TelemetryFixture(loops: 1);
         var endpoint = fixture.Chat.Endpoints[0];
         fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.Upgraded, endpoint));
+        fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.QueueFull, endpoint));
         fixture.Telemetry.OnPairEnded(fixture.End(EndReason.Shutdown, EndSide.Gateway, endpoint), fixture.Chat, endpoint);
         fixture.Telemetry.OnRehomed(fixture.Rehome(RehomeCause.Planned, RehomeOutcome.Completed, endpoint), fixture.Chat);
         fixture.Telemetry.OnChecked(fixture.Chat, CheckOutcome.Passed);
