@@ -1,4 +1,5 @@
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
 
@@ -10,11 +11,16 @@ namespace Holdfast.Gateway.LoadBalancing;
 /// </summary>
 internal sealed class BackendState
 {
+    private readonly Func<AuthOptions, AuthGate> _newAuth;
     private volatile Snapshot _snapshot;
     private volatile DiscoveryStatus? _discovery;
+    private volatile AuthGate? _auth;
 
-    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null)
+    /// <param name="newAuth">Null: an auth service is asked in the system's time, and its failures are not logged.</param>
+    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null, Func<AuthOptions, AuthGate>? newAuth = null)
     {
+        _newAuth = newAuth ?? (auth => new AuthGate(auth, options.Name));
+        ApplyAuth(options.Auth);
         Id = id;
         Name = options.Name;
         Ejections = new Ejections(options.Name, events);
@@ -31,6 +37,12 @@ internal sealed class BackendState
 
     /// <summary>Who is told how handshakes and requests went.</summary>
     public Ejections Ejections { get; }
+
+    /// <summary>Who is asked about handshakes and requests; null: nobody. Taken once for each: another one's names to strip and to copy may differ.</summary>
+    public AuthGate? Auth => _auth;
+
+    /// <summary>Called when <see cref="Auth"/> may have a place, whichever gate that is by then; on any thread: must not wait. Set once, before the first handshake.</summary>
+    public Action? AuthReleased { get; set; }
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
@@ -56,6 +68,7 @@ internal sealed class BackendState
         var policy = old.Options.LoadBalancing == options.LoadBalancing ? old.Policy : LoadBalancingPolicies.Create(options.LoadBalancing);
         _snapshot = new Snapshot(options, endpoints, leaving, policy);
         Ejections.Follow(options.Health.Eject, endpoints);
+        ApplyAuth(options.Auth);
     }
 
     /// <summary>The endpoint with this address that is not Gone, leaving ones included, or null.</summary>
@@ -163,6 +176,20 @@ internal sealed class BackendState
     }
 
     public override string ToString() => Name;
+
+    private void ApplyAuth(AuthOptions? options)
+    {
+        var old = _auth;
+        if (AuthGate.AreSame(old?.Options, options))
+            return;
+        var auth = options is null ? null : _newAuth(options);
+        if (auth is not null)
+            auth.Released = () => AuthReleased?.Invoke();
+        _auth = auth;
+        old?.Dispose();
+        // It may have places where the old one had none.
+        AuthReleased?.Invoke();
+    }
 
     private static EndpointState? Find(EndpointState[] endpoints, EndpointAddress address) =>
         Array.Find(endpoints, e => e.Address == address && e.Phase != EndpointPhase.Gone);
