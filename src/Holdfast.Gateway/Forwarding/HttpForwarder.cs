@@ -5,6 +5,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.Listeners;
@@ -53,6 +54,15 @@ internal sealed class HttpForwarder : IDisposable
             return;
         }
 
+        var auth = backend.Auth;
+        IReadOnlyList<KeyValuePair<string, string>> copied = [];
+        if (auth is not null)
+        {
+            if (await AskAsync(auth, context, handedOff, target).ConfigureAwait(false) is not { } admitted)
+                return;
+            copied = admitted;
+        }
+
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         if (route.Options.Timeouts.Request > TimeSpan.Zero)
             timeout.CancelAfter(route.Options.Timeouts.Request);
@@ -74,7 +84,9 @@ internal sealed class HttpForwarder : IDisposable
 
                 try
                 {
-                    using var message = CreateRequest(context, handedOff, resolved.Address, target, hasBody);
+                    using var message = CreateRequest(context, handedOff, resolved.Address, target, hasBody, auth);
+                    foreach (var (name, value) in copied)
+                        message.Headers.TryAddWithoutValidation(name, value);
                     using var answer = await _client.Value.SendAsync(message, timeout.Token).ConfigureAwait(false);
                     backend.Ejections.Answered(endpoint, trial, _runtime.Clock.Milliseconds);
                     await AnswerAsync(context, answer, timeout.Token).ConfigureAwait(false);
@@ -182,11 +194,14 @@ internal sealed class HttpForwarder : IDisposable
         return endpoint;
     }
 
-    private bool TryRoute(HttpRequest request, string target, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Route? route)
+    private bool TryRoute(HttpRequest request, string target, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Route? route) =>
+        _runtime.Routes.TryMatch(ViewOf(request, target), out route);
+
+    private static RequestView ViewOf(HttpRequest request, string target)
     {
         var bytes = Encoding.Latin1.GetBytes(target);
         var question = Array.IndexOf(bytes, (byte)'?');
-        var view = new RequestView
+        return new RequestView
         {
             Method = Encoding.Latin1.GetBytes(request.Method),
             Host = Encoding.Latin1.GetBytes(request.Host.Value ?? ""),
@@ -194,7 +209,52 @@ internal sealed class HttpForwarder : IDisposable
             Query = question < 0 ? default : bytes.AsSpan(question + 1),
             Headers = new HeaderLookup(request.Headers),
         };
-        return _runtime.Routes.TryMatch(view, out route);
+    }
+
+    /// <summary>Asks the auth service before anything of the body is read. What the endpoint is sent of its answer; null: the client has got its own.</summary>
+    private async Task<IReadOnlyList<KeyValuePair<string, string>>?> AskAsync(AuthGate auth, HttpContext context, HandedOff handedOff, string target)
+    {
+        AuthAnswer answer;
+        try
+        {
+            answer = await auth.AskInTurnAsync(QuestionOf(auth, context, handedOff, target), context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;    // The client has left.
+        }
+
+        switch (answer.Verdict)
+        {
+            case AuthVerdict.Allowed:
+                return answer.Headers;
+            case AuthVerdict.Refused:
+                await RelayAsync(context, answer).ConfigureAwait(false);
+                return null;
+            default:
+                await RefuseAsync(context, 503, answer.Detail).ConfigureAwait(false);
+                return null;
+        }
+    }
+
+    private AuthQuestion QuestionOf(AuthGate auth, HttpContext context, HandedOff handedOff, string target)
+    {
+        var request = context.Request;
+        var client = NativeAddress.From(new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort));
+        var trusted = HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, client);
+        var (scheme, host) = trusted ? (request.Headers["X-Forwarded-Proto"], request.Headers["X-Forwarded-Host"]) : default;
+        return AuthQuestion.From(auth, ViewOf(request, target), client, scheme.Count > 0 ? scheme[0]! : "http", Encoding.Latin1.GetBytes(host.Count > 0 ? host[0]! : ""));
+    }
+
+    private static async Task RelayAsync(HttpContext context, AuthAnswer answer)
+    {
+        var response = context.Response;
+        response.StatusCode = answer.Status;
+        foreach (var (name, value) in answer.Headers)
+            response.Headers.Append(name, value);
+        response.ContentLength = answer.Body.Length;
+        if (!HttpMethods.IsHead(context.Request.Method))
+            await response.BodyWriter.WriteAsync(answer.Body, context.RequestAborted).ConfigureAwait(false);
     }
 
     private static async Task AnswerAsync(HttpContext context, HttpResponseMessage answer, CancellationToken cancel)
@@ -231,7 +291,7 @@ internal sealed class HttpForwarder : IDisposable
         }
     }
 
-    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody)
+    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody, AuthGate? auth)
     {
         var request = context.Request;
         // The path goes on as it came: no decoding, no dot segments resolved, or the gateway and the endpoint could see different requests.
@@ -245,7 +305,7 @@ internal sealed class HttpForwarder : IDisposable
         foreach (var (name, values) in request.Headers)
         {
             var bytes = Encoding.ASCII.GetBytes(name);
-            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(handedOff.Connection, name))
+            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(handedOff.Connection, name) || auth?.IsCopied(bytes) == true)
                 continue;
             if (!message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
                 message.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
@@ -330,10 +390,12 @@ internal sealed class HttpForwarder : IDisposable
 
     private sealed class HeaderLookup(IHeaderDictionary headers) : IHeaderLookup
     {
-        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
+
+        public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
         {
-            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && values.Count > 0;
-            value = found ? Encoding.Latin1.GetBytes(values[0] ?? "") : default;
+            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && values.Count > index;
+            value = found ? Encoding.Latin1.GetBytes(values[index] ?? "") : default;
             return found;
         }
     }

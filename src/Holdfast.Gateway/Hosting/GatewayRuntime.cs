@@ -1,6 +1,7 @@
 using System.Net;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Health;
@@ -147,7 +148,11 @@ internal sealed class GatewayRuntime
             {
                 // A name that returns goes on counting where it was, however long ago.
                 if (!known.Remove(options.Name, out var backend) && (backend = Array.Find(_backendsById, b => b.Name == options.Name)) is null)
-                    _backendsById = [.. _backendsById, backend = new BackendState(_backendsById.Length, options, [], _healthEvents, _queueHost)];
+                {
+                    backend = new BackendState(_backendsById.Length, options, [], _healthEvents, _queueHost, auth => new AuthGate(auth, options.Name, Time, () => Logger));
+                    _backendsById = [.. _backendsById, backend];
+                }
+
                 var isSameName = options.Dns is { } dns && backend.Options.Dns is { } before && (dns.Name, dns.Port) == (before.Name, before.Port);
                 Replace(backend, options, isSameName ? [.. backend.Endpoints.ToArray().Select(e => e.Address)] : options.Endpoints, DrainCause.Removed);
                 backends.Add(backend);

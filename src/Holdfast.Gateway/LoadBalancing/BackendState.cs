@@ -14,13 +14,19 @@ namespace Holdfast.Gateway.LoadBalancing;
 /// </summary>
 internal sealed class BackendState
 {
+    private readonly Func<AuthOptions, AuthGate> _newAuth;
     private volatile Snapshot _snapshot;
     private volatile DiscoveryStatus? _discovery;
+    private volatile AuthGate? _auth;
 
-    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null, QueueHost? queueHost = null)
+    /// <param name="newAuth">Null: an auth service is asked in the system's time, and its failures are not logged.</param>
+    public BackendState(
+        int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null, QueueHost? queueHost = null, Func<AuthOptions, AuthGate>? newAuth = null)
     {
+        _newAuth = newAuth ?? (auth => new AuthGate(auth, options.Name));
         Id = id;
         Queue = new HandshakeQueue(this, queueHost);
+        ApplyAuth(options.Auth);
         Name = options.Name;
         Ejections = new Ejections(options.Name, events);
         Ejections.Follow(options.Health.Eject, endpoints);
@@ -46,8 +52,8 @@ internal sealed class BackendState
     /// <summary>What its connections are counted under.</summary>
     public BackendCounts Counts { get; } = new();
 
-    /// <summary>Whom to ask about handshakes and requests; null: nobody.</summary>
-    public AuthGate? Auth => null;
+    /// <summary>Who is asked about handshakes and requests; null: nobody. Taken once for each: another one's names to strip and to copy may differ.</summary>
+    public AuthGate? Auth => _auth;
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
@@ -73,6 +79,7 @@ internal sealed class BackendState
         var policy = old.Options.LoadBalancing == options.LoadBalancing ? old.Policy : LoadBalancingPolicies.Create(options.LoadBalancing);
         _snapshot = new Snapshot(options, endpoints, leaving, policy);
         Ejections.Follow(options.Health.Eject, endpoints);
+        ApplyAuth(options.Auth);
     }
 
     /// <summary>The endpoint with this address that is not Gone, leaving ones included, or null.</summary>
@@ -187,6 +194,20 @@ internal sealed class BackendState
     }
 
     public override string ToString() => Name;
+
+    private void ApplyAuth(AuthOptions? options)
+    {
+        var old = _auth;
+        if (AuthGate.AreSame(old?.Options, options))
+            return;
+        var auth = options is null ? null : _newAuth(options);
+        if (auth is not null)
+            auth.Released = Queue.PumpSoon;
+        _auth = auth;
+        old?.Dispose();
+        // It may have places where the old one had none.
+        Queue.PumpSoon();
+    }
 
     private static EndpointState? Find(EndpointState[] endpoints, EndpointAddress address) =>
         Array.Find(endpoints, e => e.Address == address && e.Phase != EndpointPhase.Gone);
