@@ -40,9 +40,6 @@ internal sealed class BackendState
     /// <summary>Who is told how handshakes and requests went.</summary>
     public Ejections Ejections { get; }
 
-    /// <summary>How a returning client is known; null: it need not be.</summary>
-    public AffinityPlan? Affinity => null;
-
     /// <summary>Handshakes that wait for an endpoint.</summary>
     public HandshakeQueue Queue { get; }
 
