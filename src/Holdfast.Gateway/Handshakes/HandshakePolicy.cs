@@ -253,6 +253,8 @@ internal sealed partial class HandshakePolicy(
             BackendId = attempt.Backend.Id,
             EndpointId = attempt.Endpoint!.Id,
             Claims = attempt.Claims,
+            MessageBytes = options.Limits.MessageBytes,
+            MessagesPerSecond = options.Limits.MessagesPerSecond,
         };
     }
 

@@ -66,5 +66,6 @@ internal static class BackendRoom
         return best;
     }
 
-    private static bool Serves(EndpointState endpoint, EndpointPhase phase) => endpoint.Phase == phase && endpoint.Health == EndpointHealth.Healthy;
+    private static bool Serves(EndpointState endpoint, EndpointPhase phase) =>
+        phase != EndpointPhase.Gone && endpoint.Phase == phase && endpoint.Health == EndpointHealth.Healthy;
 }
