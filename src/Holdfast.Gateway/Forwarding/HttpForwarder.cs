@@ -5,6 +5,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.Listeners;
@@ -36,9 +37,11 @@ internal sealed class HttpForwarder : IDisposable
     {
         context.Response.Headers.Connection = "close";
         var request = context.Request;
+        var headers = new HeaderLookup(request.Headers);
+        var client = ClientAddress.Of(handedOff.Peer, headers, _runtime.ListenerOf(handedOff.ListenerId).Trusted, out var trusted);
         var rawTarget = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
         var target = OriginForm(rawTarget);
-        if (!TryRoute(request, target, out var route))
+        if (!TryRoute(request, headers, target, out var route))
         {
             await RefuseAsync(context, 404, "No route matches this host and path.").ConfigureAwait(false);
             return;
@@ -74,7 +77,7 @@ internal sealed class HttpForwarder : IDisposable
 
                 try
                 {
-                    using var message = CreateRequest(context, handedOff, resolved.Address, target, hasBody);
+                    using var message = CreateRequest(context, handedOff, trusted, resolved.Address, target, hasBody);
                     using var answer = await _client.Value.SendAsync(message, timeout.Token).ConfigureAwait(false);
                     backend.Ejections.Answered(endpoint, trial, _runtime.Clock.Milliseconds);
                     await AnswerAsync(context, answer, timeout.Token).ConfigureAwait(false);
@@ -182,7 +185,7 @@ internal sealed class HttpForwarder : IDisposable
         return endpoint;
     }
 
-    private bool TryRoute(HttpRequest request, string target, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Route? route)
+    private bool TryRoute(HttpRequest request, HeaderLookup headers, string target, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Route? route)
     {
         var bytes = Encoding.Latin1.GetBytes(target);
         var question = Array.IndexOf(bytes, (byte)'?');
@@ -192,7 +195,7 @@ internal sealed class HttpForwarder : IDisposable
             Host = Encoding.Latin1.GetBytes(request.Host.Value ?? ""),
             Path = question < 0 ? bytes : bytes.AsSpan(0, question),
             Query = question < 0 ? default : bytes.AsSpan(question + 1),
-            Headers = new HeaderLookup(request.Headers),
+            Headers = headers,
         };
         return _runtime.Routes.TryMatch(view, out route);
     }
@@ -231,7 +234,7 @@ internal sealed class HttpForwarder : IDisposable
         }
     }
 
-    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody)
+    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, bool trusted, NativeAddress address, string target, bool hasBody)
     {
         var request = context.Request;
         // The path goes on as it came: no decoding, no dot segments resolved, or the gateway and the endpoint could see different requests.
@@ -240,8 +243,6 @@ internal sealed class HttpForwarder : IDisposable
         if (hasBody)
             message.Content = new StreamedBody(request.Body);
 
-        var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
-        var trusted = HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, NativeAddress.From(client));
         foreach (var (name, values) in request.Headers)
         {
             var bytes = Encoding.ASCII.GetBytes(name);
@@ -251,9 +252,8 @@ internal sealed class HttpForwarder : IDisposable
                 message.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
         }
 
-        var address4 = client.Address.IsIPv4MappedToIPv6 ? client.Address.MapToIPv4() : client.Address;
         var forwardedFor = trusted && request.Headers["X-Forwarded-For"] is { Count: > 0 } given ? string.Join(", ", given.ToArray()) + ", " : "";
-        message.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor + address4);
+        message.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor + handedOff.Peer.ToEndPoint().Address);
         message.Headers.TryAddWithoutValidation("X-Forwarded-Proto", Trusted("X-Forwarded-Proto") ?? "http");
         message.Headers.TryAddWithoutValidation("X-Forwarded-Host", Trusted("X-Forwarded-Host") ?? request.Host.Value);
         if (request.Headers.TraceParent.Count == 0)
@@ -330,11 +330,13 @@ internal sealed class HttpForwarder : IDisposable
 
     private sealed class HeaderLookup(IHeaderDictionary headers) : IHeaderLookup
     {
-        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+        public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
         {
-            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && values.Count > 0;
-            value = found ? Encoding.Latin1.GetBytes(values[0] ?? "") : default;
+            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && index < values.Count;
+            value = found ? Encoding.Latin1.GetBytes(values[index] ?? "") : default;
             return found;
         }
+
+        public int Count(ReadOnlySpan<byte> name) => headers[Encoding.ASCII.GetString(name)].Count;
     }
 }

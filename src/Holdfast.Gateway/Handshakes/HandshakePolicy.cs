@@ -157,7 +157,7 @@ internal sealed class HandshakePolicy(
     public bool HandOff(Handshake handshake, int fd, ReadOnlySpan<byte> received)
     {
         // The head parsed last is this one's: a hand-off follows its request at once.
-        if (handOff.TryHandOff(fd, handshake.ListenerId, _head.ListOf("connection"u8), received))
+        if (handOff.TryHandOff(fd, handshake.ListenerId, handshake.Peer, _head.ListOf("connection"u8), received))
             return true;
         _ = Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway has too many requests waiting.");
         return false;
