@@ -1,5 +1,6 @@
 using Holdfast.Fuzz.Dns;
 using Holdfast.Fuzz.Http1;
+using Holdfast.Fuzz.Proxy;
 using Holdfast.Fuzz.Sessions;
 using Holdfast.Fuzz.WebSocket;
 
@@ -23,6 +24,8 @@ internal static class FuzzTargets
         ["response-head"] = ResponseHeadTarget.Fuzz,
         ["chunked"] = ChunkedTarget.Fuzz,
         ["dns-response"] = DnsResponseTarget.Fuzz,
+        ["address"] = AddressTarget.Fuzz,
+        ["address-chain"] = AddressChainTarget.Fuzz,
         ["graphql-document"] = GraphQlDocumentTarget.Fuzz,
         ["graphql-session"] = SessionTargets.GraphQl,
         ["graphql-restore"] = SessionTargets.GraphQlRestore,

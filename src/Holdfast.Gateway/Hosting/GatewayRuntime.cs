@@ -2,7 +2,6 @@ using System.Net;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
-using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Health;
@@ -244,7 +243,7 @@ internal sealed class GatewayRuntime
 /// <summary>A listener, where it really listens, and how many connections and handshakes it has. Thread-safe.</summary>
 internal sealed class BoundListener(int id, ListenerOptions options, IPEndPoint address)
 {
-    private volatile ListenerOptions _options = options;
+    private volatile InForce _inForce = new(options);
     private int _admitted;
 
     /// <summary>Unique in this process, never reused: connections keep it for life.</summary>
@@ -252,9 +251,11 @@ internal sealed class BoundListener(int id, ListenerOptions options, IPEndPoint 
 
     public ListenerOptions Options
     {
-        get => _options;
-        set => _options = value;
+        get => _inForce.Options;
+        set => _inForce = new InForce(value);
     }
+
+    public TrustedProxies Trusted => _inForce.Trusted;
 
     public IPEndPoint Address { get; } = address;
 
@@ -268,6 +269,13 @@ internal sealed class BoundListener(int id, ListenerOptions options, IPEndPoint 
     }
 
     public void Leave() => Interlocked.Decrement(ref _admitted);
+
+    private sealed class InForce(ListenerOptions options)
+    {
+        public readonly ListenerOptions Options = options;
+
+        public readonly TrustedProxies Trusted = new(options.TrustedProxies);
+    }
 }
 
 /// <summary>The gateway's own life, in order.</summary>
