@@ -30,6 +30,8 @@ internal sealed partial class HandshakePolicy(
     private HandshakeOutcome _outcome;
     private int _status;
 
+    public ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer) => runtime.ListenerOf(listenerId).ProxyHeaderOf(peer);
+
     public HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
     {
         try
@@ -67,8 +69,7 @@ internal sealed partial class HandshakePolicy(
         if (UpgradeRules.Check(_head, out var outcome) is { } detail)
             return Refuse(handshake, outcome, detail);
 
-        var trustedProxies = runtime.ListenerOf(handshake.ListenerId).Options.TrustedProxies;
-        handshake.Client = ClientAddress.Of(handshake.Peer, _head, trustedProxies, out var isTrusted);
+        handshake.Client = ClientAddress.Of(handshake.Peer, _head, runtime.ListenerOf(handshake.ListenerId).Trusted, out var isTrusted);
         if (!runtime.Routes.TryMatch(_head.View, out var route))
             return Refuse(handshake, HandshakeOutcome.NoRoute, "No route matches this host and path.");
         if (!IsOriginAllowed(route, isTrusted))
@@ -199,20 +200,6 @@ internal sealed partial class HandshakePolicy(
         backend.Counts.Release(in end.Claims, end.Client);
         runtime.Leave(end.ListenerId);
         telemetry.OnPairEnded(in end, backend, endpoint);
-    }
-
-    internal static bool IsTrusted(IReadOnlyList<System.Net.IPNetwork> proxies, in NativeAddress client)
-    {
-        if (proxies.Count == 0)
-            return false;
-        var address = client.ToEndPoint().Address;
-        foreach (var network in proxies)
-        {
-            if (network.Contains(address))
-                return true;
-        }
-
-        return false;
     }
 
     /// <summary>A bug here ends one handshake, not the connections of everyone else.</summary>
