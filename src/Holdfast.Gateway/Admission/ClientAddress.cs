@@ -1,4 +1,3 @@
-using System.Net;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Interop;
 using Holdfast.Wire.Proxy;
@@ -27,10 +26,6 @@ internal static class ClientAddress
             ? Walk(peer, headers, "x-forwarded-for"u8, lines, ChainSyntax.ForwardedFor, trusted)
             : Walk(peer, headers, "forwarded"u8, headers.Count("forwarded"u8), ChainSyntax.Forwarded, trusted);
     }
-
-    /// <summary>As the other, for callers without a compiled listener.</summary>
-    public static NativeAddress Of(in NativeAddress peer, IHeaderLookup headers, IReadOnlyList<IPNetwork> trusted, out bool isTrusted) =>
-        Of(peer, headers, trusted.Count == 0 ? TrustedProxies.None : new TrustedProxies(trusted), out isTrusted);
 
     private static NativeAddress Walk(
         in NativeAddress peer, IHeaderLookup headers, ReadOnlySpan<byte> name, int lines, ChainSyntax syntax, TrustedProxies trusted)

@@ -30,6 +30,8 @@ internal sealed partial class HandshakePolicy(
     private HandshakeOutcome _outcome;
     private int _status;
 
+    public ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer) => runtime.ListenerOf(listenerId).ProxyHeaderOf(peer);
+
     public HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
     {
         try
@@ -200,20 +202,6 @@ internal sealed partial class HandshakePolicy(
         backend.Counts.Release(in end.Claims, end.Client);
         runtime.Leave(end.ListenerId);
         telemetry.OnPairEnded(in end, backend, endpoint);
-    }
-
-    internal static bool IsTrusted(IReadOnlyList<System.Net.IPNetwork> proxies, in NativeAddress client)
-    {
-        if (proxies.Count == 0)
-            return false;
-        var address = client.ToEndPoint().Address;
-        foreach (var network in proxies)
-        {
-            if (network.Contains(address))
-                return true;
-        }
-
-        return false;
     }
 
     /// <summary>A bug here ends one handshake, not the connections of everyone else.</summary>

@@ -8,6 +8,7 @@ using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Handshakes;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Microsoft.Extensions.Logging;
@@ -256,6 +257,15 @@ internal sealed class BoundListener(int id, ListenerOptions options, IPEndPoint 
     }
 
     public TrustedProxies Trusted => _inForce.Trusted;
+
+    /// <summary>Where proxies are named, only they may say by a PROXY protocol header whom they forward.</summary>
+    public ProxyHeaderUse ProxyHeaderOf(in NativeAddress peer)
+    {
+        var inForce = _inForce;
+        if (!inForce.Options.ProxyProtocol)
+            return ProxyHeaderUse.None;
+        return inForce.Trusted.IsEmpty || inForce.Trusted.Contains(peer) ? ProxyHeaderUse.Required : ProxyHeaderUse.Refused;
+    }
 
     public IPEndPoint Address { get; } = address;
 
