@@ -41,6 +41,14 @@ internal static class UpgradeHeads
         output.Append("\r\n\r\n"u8);
     }
 
+    /// <summary>Puts whole lines, each with its end, at the end of a head that was written before.</summary>
+    public static void Insert(ByteBuffer output, ReadOnlySpan<byte> lines)
+    {
+        output.RemoveLast(2);
+        output.Append(lines);
+        output.Append("\r\n"u8);
+    }
+
     /// <summary>Writes a request head that an endpoint was sent before for another, with a key of its own and the number of the re-home.</summary>
     public static void WriteAgain(ByteBuffer output, ReadOnlySpan<byte> head, ReadOnlySpan<byte> key, int number)
     {

@@ -1,6 +1,10 @@
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
+using Holdfast.Gateway.Limits;
 
 namespace Holdfast.Gateway.LoadBalancing;
 
@@ -13,9 +17,10 @@ internal sealed class BackendState
     private volatile Snapshot _snapshot;
     private volatile DiscoveryStatus? _discovery;
 
-    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null)
+    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null, QueueHost? queueHost = null)
     {
         Id = id;
+        Queue = new HandshakeQueue(this, queueHost);
         Name = options.Name;
         Ejections = new Ejections(options.Name, events);
         Ejections.Follow(options.Health.Eject, endpoints);
@@ -31,6 +36,18 @@ internal sealed class BackendState
 
     /// <summary>Who is told how handshakes and requests went.</summary>
     public Ejections Ejections { get; }
+
+    /// <summary>How a returning client is known; null: it need not be.</summary>
+    public AffinityPlan? Affinity => null;
+
+    /// <summary>Handshakes that wait for an endpoint.</summary>
+    public HandshakeQueue Queue { get; }
+
+    /// <summary>What its connections are counted under.</summary>
+    public BackendCounts Counts { get; } = new();
+
+    /// <summary>Whom to ask about handshakes and requests; null: nobody.</summary>
+    public AuthGate? Auth => null;
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
@@ -160,6 +177,13 @@ internal sealed class BackendState
         }
 
         return without;
+    }
+
+    /// <summary>A handshake at an endpoint ended, whatever way: who waits may have its slot.</summary>
+    public void EndHandshake(EndpointState endpoint, long nowMs)
+    {
+        endpoint.EndHandshake();
+        Queue.Pump(nowMs);
     }
 
     public override string ToString() => Name;

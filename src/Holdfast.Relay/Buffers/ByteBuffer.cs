@@ -39,6 +39,8 @@ public sealed class ByteBuffer
         Length -= count;
     }
 
+    public void RemoveLast(int count) => Length -= count;
+
     public void Clear()
     {
         Length = 0;
