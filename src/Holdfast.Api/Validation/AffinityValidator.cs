@@ -14,7 +14,7 @@ internal static class AffinityValidator
     /// <param name="mayBeSecure">Whether a client can have come over TLS.</param>
     public static void Validate(AffinityOptions affinity, string key, bool mayBeSecure, FaultCollector faults)
     {
-        if (affinity.Kind == AffinityKind.Header && HeaderNames.FaultOfKey(affinity.Name, "x-session") is { } fault)
+        if (affinity.Kind == AffinityKind.Header && HeaderNames.FaultOfKey(affinity.Name, "x-session", "clientAddress: {}") is { } fault)
             faults.Invalid(key + ".header.name", fault);
         if (affinity.Kind == AffinityKind.Query && !Syntax.IsQueryName(affinity.Name))
             faults.Invalid(key + ".query.name",

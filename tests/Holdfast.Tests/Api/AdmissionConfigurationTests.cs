@@ -115,7 +115,7 @@ public class AdmissionConfigurationTests
     [InlineData("{cookie: {ttl: 999ms}}", ".cookie.ttl", "999ms is under the least that a browser can be told, 1s")]
     [InlineData("{cookie: {ttl: forever}}", ".cookie.ttl", "is not a duration")]
     [InlineData("{cookie: {sameSite: lax}}", ".cookie.sameSite", "'lax' is not a SameSite policy; write Lax")]
-    [InlineData("{cookie: {sameSite: no}}", ".cookie.sameSite", "write None")]
+    [InlineData("{cookie: {sameSite: non}}", ".cookie.sameSite", "write None")]
     [InlineData("{cookie: {sameSite: relaxed}}", ".cookie.sameSite", "write Lax, Strict, None")]
     [InlineData("{cookie: {sameSite: None}}", ".cookie.sameSite", "browsers drop a cookie with SameSite=None without Secure")]
     [InlineData("{cookie: {path: ws}}", ".cookie.path", "start with '/', for example /ws")]
@@ -128,6 +128,7 @@ public class AdmissionConfigurationTests
     [InlineData("{header: x}", ".header", "write for example {name: x-session}")]
     [InlineData("{header: {name: 'x y'}}", ".header.name", "'x y' is not a header name; write for example x-session")]
     [InlineData("{header: {name: Holdfast-Key}}", ".header.name", "is removed from what clients send")]
+    [InlineData("{header: {name: X-Forwarded-For}}", ".header.name", "write clientAddress: {}, which believes trusted proxies only")]
     [InlineData("{query: {}}", ".query.name", "is required; write for example `name: session`")]
     [InlineData("{query: {name: 'a&b'}}", ".query.name", "can never match")]
     public void Affinity(string affinity, string key, string message) => ExpectBackend($"affinity: {affinity}", "affinity" + key, message);
@@ -153,6 +154,7 @@ public class AdmissionConfigurationTests
     [InlineData("{connectionsPerKey: {header: x-tenant}}", ".connectionsPerKey.max", "is required; write for example `max: 1000`")]
     [InlineData("{connectionsPerKey: {header: 'x:', max: 5}}", ".connectionsPerKey.header", "'x:' is not a header name; write for example x-tenant")]
     [InlineData("{connectionsPerKey: {header: holdfast-x, max: 5}}", ".connectionsPerKey.header", "so that all would be one")]
+    [InlineData("{connectionsPerKey: {header: x-forwarded-for, max: 5}}", ".connectionsPerKey.header", "write connectionsPerClientAddress")]
     [InlineData("{messageBytes: 1MB}", ".messageBytes", "is not a size")]
     [InlineData("{messageBytes: 2GiB}", ".messageBytes", "at most 1GiB")]
     [InlineData("{messagesPerSecond: 0.5}", ".messagesPerSecond", "is not a whole number")]
@@ -173,6 +175,7 @@ public class AdmissionConfigurationTests
     [InlineData("{fairBy: {}}", ".fairBy.header", "is required")]
     [InlineData("{fairBy: {header: ''}}", ".fairBy.header", "must not be empty")]
     [InlineData("{fairBy: {header: 'a b'}}", ".fairBy.header", "is not a header name")]
+    [InlineData("{fairBy: {header: forwarded}}", ".fairBy.header", "write fairBy: clientAddress")]
     [InlineData("{fairBy: {header: Holdfast-Tenant}}", ".fairBy.header", "is removed from what clients send")]
     public void Handshakes(string handshakes, string key, string message) => ExpectBackend($"handshakes: {handshakes}", "handshakes" + key, message);
 
