@@ -39,7 +39,8 @@ public sealed class LimitsPageTests : IAsyncDisposable
     {
         await StartAsync();
         var most = Chat.Limits.ConnectionsPerClientAddress;
-        for (var i = 0; i < most; i++)
+        var first = Establish("127.0.0.1");
+        for (var i = 1; i < most; i++)
             Establish("127.0.0.1");
 
         var refused = Connect("127.0.0.1");
@@ -52,7 +53,8 @@ public sealed class LimitsPageTests : IAsyncDisposable
 
         // Another address has its own; and who leaves makes room.
         Establish("127.0.0.2");
-        _peers[0].Dispose();
+        first.Client.Dispose();
+        first.Endpoint.Dispose();
         await Processes.UntilAsync(() => _gateway.Runtime.Established == most, "one had left");
         Establish("127.0.0.1");
         Assert.Equal(1, await MetricAsync("holdfast_limit_refusals_total", "limit=\"connections_per_client_address\""));

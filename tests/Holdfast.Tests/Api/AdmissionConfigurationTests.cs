@@ -57,13 +57,22 @@ public class AdmissionConfigurationTests
         Assert.Equal(
             new BackendLimits
             {
-                ConnectionsPerEndpoint = 1, ConnectionsPerClientAddress = 2, ConnectionsPerKey = new KeyLimit("X-Tenant", 3), MessageBytes = 4096, MessagesPerSecond = 5,
+                ConnectionsPerEndpoint = 1,
+                ConnectionsPerClientAddress = 2,
+                ConnectionsPerKey = new KeyLimit("X-Tenant", 3),
+                MessageBytes = 4096,
+                MessagesPerSecond = 5,
             },
             all.Limits);
         Assert.Equal(
             new HandshakeOptions
             {
-                RatePerSecond = 6, Burst = 7, InFlightPerEndpoint = 8, Queue = 9, QueueTimeout = TimeSpan.FromMilliseconds(10), FairByHeader = "X-Tenant",
+                RatePerSecond = 6,
+                Burst = 7,
+                InFlightPerEndpoint = 8,
+                Queue = 9,
+                QueueTimeout = TimeSpan.FromMilliseconds(10),
+                FairByHeader = "X-Tenant",
             },
             all.Handshakes);
         Assert.Equal(("https://auth.example:8443/verify?for=ws", TimeSpan.FromSeconds(11), 12), (all.Auth!.Url.ToString(), all.Auth.Timeout, all.Auth.MaxInFlight));
