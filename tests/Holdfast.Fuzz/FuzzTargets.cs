@@ -20,6 +20,7 @@ internal static class FuzzTargets
         ["accept-key"] = AcceptKeyTarget.Fuzz,
         ["head-rules"] = HeadRulesTarget.Fuzz,
         ["host"] = HostTarget.Fuzz,
+        ["cookie"] = CookieTarget.Fuzz,
         ["response-head"] = ResponseHeadTarget.Fuzz,
         ["chunked"] = ChunkedTarget.Fuzz,
         ["dns-response"] = DnsResponseTarget.Fuzz,
