@@ -6,6 +6,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.Listeners;
@@ -56,6 +57,15 @@ internal sealed class HttpForwarder : IDisposable
             return;
         }
 
+        var auth = backend.Auth;
+        IReadOnlyList<KeyValuePair<string, string>> copied = [];
+        if (auth is not null)
+        {
+            if (await AskAsync(auth, context, handedOff, target).ConfigureAwait(false) is not { } admitted)
+                return;
+            copied = admitted;
+        }
+
         var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
         var affinity = backend.Affinity;
         var key = affinity.KeyOf(ViewOf(request, targetBytes), NativeAddress.From(client), _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
@@ -80,7 +90,9 @@ internal sealed class HttpForwarder : IDisposable
 
                 try
                 {
-                    using var message = CreateRequest(context, handedOff, resolved.Address, target, hasBody);
+                    using var message = CreateRequest(context, handedOff, resolved.Address, target, hasBody, auth);
+                    foreach (var (name, value) in copied)
+                        message.Headers.TryAddWithoutValidation(name, value);
                     using var answer = await _client.Value.SendAsync(message, timeout.Token).ConfigureAwait(false);
                     backend.Ejections.Answered(endpoint, trial, _runtime.Clock.Milliseconds);
                     var cookie = affinity.SetsCookie(in key, endpoint) ? CookieOf(affinity, endpoint, request, IsTrusted(client, handedOff)) : null;
@@ -202,6 +214,52 @@ internal sealed class HttpForwarder : IDisposable
         };
     }
 
+    /// <summary>Asks the auth service before anything of the body is read. What the endpoint is sent of its answer; null: the client has got its own.</summary>
+    private async Task<IReadOnlyList<KeyValuePair<string, string>>?> AskAsync(AuthGate auth, HttpContext context, HandedOff handedOff, string target)
+    {
+        AuthAnswer answer;
+        try
+        {
+            answer = await auth.AskInTurnAsync(QuestionOf(auth, context, handedOff, target), context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;    // The client has left.
+        }
+
+        switch (answer.Verdict)
+        {
+            case AuthVerdict.Allowed:
+                return answer.Headers;
+            case AuthVerdict.Refused:
+                await RelayAsync(context, answer).ConfigureAwait(false);
+                return null;
+            default:
+                await RefuseAsync(context, 503, answer.Detail).ConfigureAwait(false);
+                return null;
+        }
+    }
+
+    private AuthQuestion QuestionOf(AuthGate auth, HttpContext context, HandedOff handedOff, string target)
+    {
+        var request = context.Request;
+        var client = NativeAddress.From(new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort));
+        var trusted = HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, client);
+        var (scheme, host) = trusted ? (request.Headers["X-Forwarded-Proto"], request.Headers["X-Forwarded-Host"]) : default;
+        return AuthQuestion.From(auth, ViewOf(request, target), client, scheme.Count > 0 ? scheme[0]! : "http", Encoding.Latin1.GetBytes(host.Count > 0 ? host[0]! : ""));
+    }
+
+    private static async Task RelayAsync(HttpContext context, AuthAnswer answer)
+    {
+        var response = context.Response;
+        response.StatusCode = answer.Status;
+        foreach (var (name, value) in answer.Headers)
+            response.Headers.Append(name, value);
+        response.ContentLength = answer.Body.Length;
+        if (!HttpMethods.IsHead(context.Request.Method))
+            await response.BodyWriter.WriteAsync(answer.Body, context.RequestAborted).ConfigureAwait(false);
+    }
+
     private bool IsTrusted(IPEndPoint peer, HandedOff handedOff) =>
         HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, NativeAddress.From(peer));
 
@@ -249,7 +307,7 @@ internal sealed class HttpForwarder : IDisposable
         }
     }
 
-    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody)
+    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody, AuthGate? auth)
     {
         var request = context.Request;
         // The path goes on as it came: no decoding, no dot segments resolved, or the gateway and the endpoint could see different requests.
@@ -263,7 +321,7 @@ internal sealed class HttpForwarder : IDisposable
         foreach (var (name, values) in request.Headers)
         {
             var bytes = Encoding.ASCII.GetBytes(name);
-            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(handedOff.Connection, name))
+            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(handedOff.Connection, name) || auth?.IsCopied(bytes) == true)
                 continue;
             if (!message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
                 message.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
@@ -348,10 +406,12 @@ internal sealed class HttpForwarder : IDisposable
 
     private sealed class HeaderLookup(IHeaderDictionary headers) : IHeaderLookup
     {
-        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
+
+        public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
         {
-            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && values.Count > 0;
-            value = found ? Encoding.Latin1.GetBytes(values[0] ?? "") : default;
+            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && values.Count > index;
+            value = found ? Encoding.Latin1.GetBytes(values[index] ?? "") : default;
             return found;
         }
     }

@@ -238,6 +238,8 @@ public sealed class GatewayHost : IAsyncDisposable
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
+        foreach (var backend in _runtime.KnownBackends)
+            backend.Auth?.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
         if (_stop is null)
             _ended.TrySetResult();

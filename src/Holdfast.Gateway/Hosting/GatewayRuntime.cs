@@ -2,6 +2,7 @@ using System.Net;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Health;
@@ -32,15 +33,14 @@ internal sealed class GatewayRuntime
     private int _admitted;
     private volatile GatewayPhase _phase = GatewayPhase.Starting;
 
-    private readonly HealthEvents _healthEvents;
-    private readonly QueueHost _queueHost;
+    private readonly BackendHost _host;
 
     public GatewayRuntime(TimeProvider time, LoopClock clock)
     {
         (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
         Drains = new EndpointDrains(this);
-        _healthEvents = new HealthEvents(() => Logger);
-        _queueHost = new QueueHost(time, () => clock.Milliseconds, action => Loops[0].Post(_ => action()));
+        var queue = new QueueHost(time, () => clock.Milliseconds, action => Loops[0].Post(_ => action()));
+        _host = new BackendHost(new HealthEvents(() => Logger), queue, () => Logger);
     }
 
     public TimeProvider Time { get; }
@@ -152,7 +152,11 @@ internal sealed class GatewayRuntime
                 var affinity = new AffinityPlan(options, Secrets);
                 // A name that returns goes on counting where it was, however long ago.
                 if (!known.Remove(options.Name, out var backend) && (backend = Array.Find(_backendsById, b => b.Name == options.Name)) is null)
-                    _backendsById = [.. _backendsById, backend = new BackendState(_backendsById.Length, options, [], _healthEvents, _queueHost, affinity)];
+                {
+                    backend = new BackendState(_backendsById.Length, options, [], _host, affinity);
+                    _backendsById = [.. _backendsById, backend];
+                }
+
                 var isSameName = options.Dns is { } dns && backend.Options.Dns is { } before && (dns.Name, dns.Port) == (before.Name, before.Port);
                 Replace(backend, options, isSameName ? [.. backend.Endpoints.ToArray().Select(e => e.Address)] : options.Endpoints, DrainCause.Removed, affinity);
                 backends.Add(backend);

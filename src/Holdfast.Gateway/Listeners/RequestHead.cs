@@ -66,11 +66,13 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
 
     public ReadOnlySpan<byte> Value(int index) => At(_lines[index].Value);
 
-    public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
+
+    public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
     {
         for (var i = 0; i < HeaderCount; i++)
         {
-            if (!HeadRules.NameEquals(At(_lines[i].Name), name))
+            if (!HeadRules.NameEquals(At(_lines[i].Name), name) || index-- > 0)
                 continue;
             value = At(_lines[i].Value);
             return true;

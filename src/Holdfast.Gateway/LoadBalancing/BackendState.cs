@@ -5,6 +5,7 @@ using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Limits;
+using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.LoadBalancing;
 
@@ -14,16 +15,22 @@ namespace Holdfast.Gateway.LoadBalancing;
 /// </summary>
 internal sealed class BackendState
 {
+    private readonly BackendHost? _host;
     private volatile Snapshot _snapshot;
     private volatile DiscoveryStatus? _discovery;
+    private volatile AuthGate? _auth;
 
-    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null, QueueHost? queueHost = null, AffinityPlan? affinity = null)
+    /// <param name="host">Null: nothing is told, and nobody looks at the queue but by hand.</param>
+    /// <param name="affinity">Null: made of the options.</param>
+    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, BackendHost? host = null, AffinityPlan? affinity = null)
     {
+        _host = host;
         Id = id;
-        Queue = new HandshakeQueue(this, queueHost);
         Name = options.Name;
-        Ejections = new Ejections(options.Name, events);
+        Queue = new HandshakeQueue(this, host?.Queue);
+        Ejections = new Ejections(options.Name, host?.Events);
         Ejections.Follow(options.Health.Eject, endpoints);
+        ApplyAuth(options.Auth);
         _snapshot = new Snapshot(options, endpoints, [], LoadBalancingPolicies.Create(options.LoadBalancing), affinity ?? new AffinityPlan(options));
     }
 
@@ -46,8 +53,8 @@ internal sealed class BackendState
     /// <summary>What its connections are counted under.</summary>
     public BackendCounts Counts { get; } = new();
 
-    /// <summary>Whom to ask about handshakes and requests; null: nobody.</summary>
-    public AuthGate? Auth => null;
+    /// <summary>Who is asked about handshakes and requests; null: nobody. Taken once for each: another one's names to strip and to copy may differ.</summary>
+    public AuthGate? Auth => _auth;
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
@@ -75,6 +82,7 @@ internal sealed class BackendState
         affinity ??= old.Options.Affinity == options.Affinity && ReferenceEquals(policy, old.Policy) ? old.Affinity : new AffinityPlan(options);
         _snapshot = new Snapshot(options, endpoints, leaving, policy, affinity);
         Ejections.Follow(options.Health.Eject, endpoints);
+        ApplyAuth(options.Auth);
     }
 
     /// <summary>The endpoint with this address that is not Gone, leaving ones included, or null.</summary>
@@ -232,6 +240,20 @@ internal sealed class BackendState
 
     public override string ToString() => Name;
 
+    private void ApplyAuth(AuthOptions? options)
+    {
+        var old = _auth;
+        if (AuthGate.AreSame(old?.Options, options))
+            return;
+        var auth = options is null ? null : new AuthGate(options, Name, _host?.Queue.Time, _host?.Logger);
+        if (auth is not null)
+            auth.Released = Queue.PumpSoon;
+        _auth = auth;
+        old?.Dispose();
+        // It may have places where the old one had none.
+        Queue.PumpSoon();
+    }
+
     private static EndpointState? Find(EndpointState[] endpoints, EndpointAddress address) =>
         Array.Find(endpoints, e => e.Address == address && e.Phase != EndpointPhase.Gone);
 
@@ -250,3 +272,7 @@ internal sealed class BackendState
             new(Options.Limits.ConnectionsPerEndpoint, request.IsAhead ? 0 : Options.Handshakes.InFlightPerEndpoint);
     }
 }
+
+/// <summary>What backends need of the gateway around them.</summary>
+/// <param name="Logger">Asked when something is written.</param>
+internal sealed record BackendHost(HealthEvents Events, QueueHost Queue, Func<ILogger> Logger);
