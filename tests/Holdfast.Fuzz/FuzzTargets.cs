@@ -22,6 +22,7 @@ internal static class FuzzTargets
         ["head-rules"] = HeadRulesTarget.Fuzz,
         ["host"] = HostTarget.Fuzz,
         ["origin"] = OriginTarget.Fuzz,
+        ["cookie"] = CookieTarget.Fuzz,
         ["response-head"] = ResponseHeadTarget.Fuzz,
         ["chunked"] = ChunkedTarget.Fuzz,
         ["dns-response"] = DnsResponseTarget.Fuzz,
