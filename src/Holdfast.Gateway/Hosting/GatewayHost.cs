@@ -254,10 +254,9 @@ public sealed class GatewayHost : IAsyncDisposable
             var random = new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
             var holds = new HoldPlans(loops.Length, _runtime.HoldMemory);
             var rehomes = new RehomePolicy(_runtime, _telemetry, random, OnBug);
-            loops[i] = new EventLoop(i, new HandshakePolicy(_runtime, _telemetry, handOff, holds, random, OnBug), _runtime.Clock, rehomes: rehomes)
-            {
-                DescriptorCap = DescriptorBudget.Cap(descriptors),
-            };
+            var handshakes = new HandshakePolicy(_runtime, _telemetry, handOff, holds, random, OnBug);
+            loops[i] = new EventLoop(i, handshakes, _runtime.Clock, rehomes: rehomes) { DescriptorCap = DescriptorBudget.Cap(descriptors) };
+            handshakes.Resume = loops[i].Resume;
         }
 
         _runtime.Loops = loops;

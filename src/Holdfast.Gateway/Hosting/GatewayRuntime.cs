@@ -1,5 +1,6 @@
 using System.Net;
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
@@ -32,12 +33,14 @@ internal sealed class GatewayRuntime
     private volatile GatewayPhase _phase = GatewayPhase.Starting;
 
     private readonly HealthEvents _healthEvents;
+    private readonly QueueHost _queueHost;
 
     public GatewayRuntime(TimeProvider time, LoopClock clock)
     {
         (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
         Drains = new EndpointDrains(this);
         _healthEvents = new HealthEvents(() => Logger);
+        _queueHost = new QueueHost(time, () => clock.Milliseconds, action => Loops[0].Post(_ => action()));
     }
 
     public TimeProvider Time { get; }
@@ -146,7 +149,7 @@ internal sealed class GatewayRuntime
                 // A name that returns goes on counting where it was, however long ago.
                 if (!known.Remove(options.Name, out var backend) && (backend = Array.Find(_backendsById, b => b.Name == options.Name)) is null)
                 {
-                    backend = new BackendState(_backendsById.Length, options, [], _healthEvents, auth => new AuthGate(auth, options.Name, Time, () => Logger));
+                    backend = new BackendState(_backendsById.Length, options, [], _healthEvents, _queueHost, auth => new AuthGate(auth, options.Name, Time, () => Logger));
                     _backendsById = [.. _backendsById, backend];
                 }
 

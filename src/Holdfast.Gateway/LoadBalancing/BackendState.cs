@@ -1,7 +1,10 @@
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Affinity;
 using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
+using Holdfast.Gateway.Limits;
 
 namespace Holdfast.Gateway.LoadBalancing;
 
@@ -12,20 +15,24 @@ namespace Holdfast.Gateway.LoadBalancing;
 internal sealed class BackendState
 {
     private readonly Func<AuthOptions, AuthGate> _newAuth;
+    private readonly Action? _onAuthReleased;
     private volatile Snapshot _snapshot;
     private volatile DiscoveryStatus? _discovery;
     private volatile AuthGate? _auth;
 
     /// <param name="newAuth">Null: an auth service is asked in the system's time, and its failures are not logged.</param>
-    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null, Func<AuthOptions, AuthGate>? newAuth = null)
+    public BackendState(
+        int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null, QueueHost? queueHost = null, Func<AuthOptions, AuthGate>? newAuth = null)
     {
-        _newAuth = newAuth ?? (auth => new AuthGate(auth, options.Name));
-        ApplyAuth(options.Auth);
         Id = id;
+        Queue = new HandshakeQueue(this, queueHost);
+        _newAuth = newAuth ?? (auth => new AuthGate(auth, options.Name));
+        _onAuthReleased = queueHost is null ? null : () => Queue.Pump(queueHost.NowMs());
         Name = options.Name;
         Ejections = new Ejections(options.Name, events);
         Ejections.Follow(options.Health.Eject, endpoints);
         _snapshot = new Snapshot(options, endpoints, [], LoadBalancingPolicies.Create(options.LoadBalancing));
+        ApplyAuth(options.Auth);
     }
 
     public string Name { get; }
@@ -38,11 +45,17 @@ internal sealed class BackendState
     /// <summary>Who is told how handshakes and requests went.</summary>
     public Ejections Ejections { get; }
 
-    /// <summary>Who is asked about handshakes and requests; null: nobody. Taken once for each: another one's names to strip and to copy may differ.</summary>
-    public AuthGate? Auth => _auth;
+    /// <summary>How a returning client is known; null: it need not be.</summary>
+    public AffinityPlan? Affinity => null;
 
-    /// <summary>Called when <see cref="Auth"/> may have a place, whichever gate that is by then; on any thread: must not wait. Set once, before the first handshake.</summary>
-    public Action? AuthReleased { get; set; }
+    /// <summary>Handshakes that wait for an endpoint.</summary>
+    public HandshakeQueue Queue { get; }
+
+    /// <summary>What its connections are counted under.</summary>
+    public BackendCounts Counts { get; } = new();
+
+    /// <summary>Whom to ask about handshakes and requests; null: nobody. Who has asked one stays with it: another's names to strip and to copy may differ.</summary>
+    public AuthGate? Auth => _auth;
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
@@ -175,6 +188,13 @@ internal sealed class BackendState
         return without;
     }
 
+    /// <summary>A handshake at an endpoint ended, whatever way: who waits may have its slot.</summary>
+    public void EndHandshake(EndpointState endpoint, long nowMs)
+    {
+        endpoint.EndHandshake();
+        Queue.Pump(nowMs);
+    }
+
     public override string ToString() => Name;
 
     private void ApplyAuth(AuthOptions? options)
@@ -184,11 +204,11 @@ internal sealed class BackendState
             return;
         var auth = options is null ? null : _newAuth(options);
         if (auth is not null)
-            auth.Released = () => AuthReleased?.Invoke();
+            auth.Released = _onAuthReleased;
         _auth = auth;
         old?.Dispose();
         // It may have places where the old one had none.
-        AuthReleased?.Invoke();
+        _onAuthReleased?.Invoke();
     }
 
     private static EndpointState? Find(EndpointState[] endpoints, EndpointAddress address) =>
