@@ -175,6 +175,13 @@ internal sealed class HandshakeQueue : IDisposable
         }
     }
 
+    /// <summary>As <see cref="Pump"/>, on a loop's thread; any thread may ask.</summary>
+    public void PumpSoon()
+    {
+        if (_count > 0)
+            _host?.Post(() => Pump(_host.NowMs()));
+    }
+
     /// <summary>Seconds after which who is turned away may find room.</summary>
     public int RetryAfter()
     {

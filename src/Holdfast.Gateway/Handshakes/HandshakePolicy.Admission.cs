@@ -19,6 +19,9 @@ internal sealed partial class HandshakePolicy
     /// <summary>Beside the client's, lines that the gateway and an auth service add.</summary>
     private const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64;
 
+    /// <summary>Milliseconds that an answer may be late beyond its own time-out, on a busy machine.</summary>
+    private const int AuthGrace = 5_000;
+
     private readonly RequestHead _upstreamHead = new(MostUpstreamHeaders);
 
     /// <summary>Lets a handshake of this loop go on; any thread may call it. Set once, before the first handshake.</summary>
@@ -101,14 +104,26 @@ internal sealed partial class HandshakePolicy
     {
         if (attempt.Backend.Queue.TakeGate(attempt.Place) is not { } gate)
             return Pick(handshake, attempt);
-        var view = UpstreamView(handshake);
-        var scheme = _upstreamHead.TryGet("x-forwarded-proto"u8, out var proto) && proto.SequenceEqual("https"u8) ? "https" : "http";
-        _ = _upstreamHead.TryGet("x-forwarded-host"u8, out var host);
-        var question = AuthQuestion.From(gate, in view, handshake.Client, scheme, host);
+        if (gate != attempt.Gate)
+        {
+            // The configuration has changed while it waited: another service's headers were not taken out of what the client sent.
+            gate.Exit();
+            return Refuse(handshake, HandshakeOutcome.AuthFailed, "The auth service was changed meanwhile.");
+        }
+
         attempt.Stage = AdmissionStage.Auth;
         attempt.AskedAt = handshake.Now;
-        attempt.Auth = PendingAuth.Begin(gate, question, handshake.Ticket, Resume);
+        attempt.Auth = PendingAuth.Begin(gate, attempt.Question!, handshake.Ticket, Resume);
+        handshake.WaitTimeout = AuthGrace + Milliseconds(gate.Options.Timeout);
         return HandshakeStep.Wait;
+    }
+
+    /// <summary>What is to be asked about the request that was just parsed: before anything is taken out of it, since the service may replace what it is sent.</summary>
+    private AuthQuestion QuestionOf(AuthGate gate, Handshake handshake, bool isTrusted)
+    {
+        var isSecure = isTrusted && _head.TryGet("x-forwarded-proto"u8, out var proto) && proto.SequenceEqual("https"u8);
+        var host = isTrusted && _head.TryGet("x-forwarded-host"u8, out var forwarded) ? forwarded : default;
+        return AuthQuestion.From(gate, _head.View, handshake.Client, isSecure ? "https" : "http", host);
     }
 
     /// <summary>The auth service has answered, or has not in time.</summary>
@@ -116,20 +131,18 @@ internal sealed partial class HandshakePolicy
     {
         if (attempt.Auth!.Answer is not { } answer)
         {
-            // The question has a time-out of its own, and always comes to an answer.
-            handshake.WaitTimeout = isTimeout ? 1000 : handshake.WaitTimeout;
-            return HandshakeStep.Wait;
+            // Every question comes to an answer within its own time-out: this one has been lost.
+            return isTimeout ? Refuse(handshake, HandshakeOutcome.AuthFailed, "The auth service did not answer in time.") : HandshakeStep.Wait;
         }
 
-        var gate = attempt.Auth.Gate;
         attempt.Auth = null;
         attempt.WaitUntil += handshake.Now - attempt.AskedAt;
         switch (answer.Verdict)
         {
             case AuthVerdict.Allowed:
-                return UpgradeHeads.Insert(handshake.UpstreamRequest, gate, answer.Bytes)
+                return UpgradeHeads.Insert(handshake.UpstreamRequest, answer.Bytes)
                     ? Pick(handshake, attempt)
-                    : Refuse(handshake, HandshakeOutcome.HeadTooLarge, "The request head is over 32 KiB, with what the auth service adds.");
+                    : Refuse(handshake, HandshakeOutcome.AuthFailed, "What the auth service adds does not fit into the request.");
             case AuthVerdict.Refused:
                 (_outcome, _status) = (HandshakeOutcome.AuthRefused, answer.Status);
                 handshake.Response.Clear();

@@ -21,7 +21,9 @@ internal static class UpgradeHeads
 
     /// <summary>Writes the request head for an endpoint.</summary>
     /// <param name="extensions">False: no extension is offered, since the next endpoint could not go on with another's compression.</param>
-    public static void WriteRequest(ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id, bool extensions = true)
+    /// <param name="auth">What only its service may say is left out; null: nobody is asked.</param>
+    public static void WriteRequest(
+        ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id, bool extensions = true, AuthGate? auth = null)
     {
         output.Clear();
         output.Append("GET "u8);
@@ -31,6 +33,8 @@ internal static class UpgradeHeads
         {
             var name = head.Name(i);
             if (!extensions && HeadRules.NameEquals(name, "sec-websocket-extensions"u8))
+                continue;
+            if (auth?.IsCopied(name) == true)
                 continue;
             if (!IsHopByHop(name) && !IsStripped(name, trusted) && !HeadRules.NameEquals(name, "content-length"u8) && !head.Lists("connection"u8, name))
                 AppendLine(output, name, head.Value(i));
@@ -45,27 +49,17 @@ internal static class UpgradeHeads
         output.Append("\r\n\r\n"u8);
     }
 
-    /// <summary>
-    /// Puts into a head that was written before what an auth service said, and takes out what anyone else said under its names. Not earlier: what the service is told may be
-    /// what it replaces, and the names of the service that was asked count, whatever the configuration said when the request came. False: the head is too long.
-    /// </summary>
-    /// <param name="lines">Each with its end.</param>
-    public static bool Insert(ByteBuffer output, AuthGate auth, ReadOnlySpan<byte> lines)
+    /// <summary>Puts whole lines at the end of a head that is written. False, and nothing is done: the head would be over what any head may be.</summary>
+    public static bool Insert(ByteBuffer output, ReadOnlySpan<byte> lines)
     {
-        ReadOnlySpan<byte> head = output.Bytes.ToArray();
-        output.Clear();
-        while (head.IndexOf("\r\n"u8) is var end and > 0)
-        {
-            var colon = head[..end].IndexOf((byte)':');
-            // The request's line may hold a colon, but a space comes before it.
-            if (colon < 0 || !auth.IsCopied(head[..colon]))
-                output.Append(head[..(end + 2)]);
-            head = head[(end + 2)..];
-        }
-
+        if (lines.IsEmpty)
+            return true;
+        if (output.Length + lines.Length > MaxHead)
+            return false;
+        output.RemoveLast(2);
         output.Append(lines);
         output.Append("\r\n"u8);
-        return output.Length <= MaxHead;
+        return true;
     }
 
     /// <summary>Writes a request head that an endpoint was sent before for another, with a key of its own and the number of the re-home.</summary>

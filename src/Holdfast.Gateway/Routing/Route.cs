@@ -101,7 +101,7 @@ internal sealed class Route
     }
 
     /// <summary>The first parameter of this name (Gateway API recommends the first of several); raw, without percent-decoding.</summary>
-    private static bool TryGetParameter(ReadOnlySpan<byte> query, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    internal static bool TryGetParameter(ReadOnlySpan<byte> query, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
         while (!query.IsEmpty)
         {
