@@ -9,7 +9,7 @@ namespace Holdfast.Bench.Runs;
 /// <summary>What the live pairs and the machine did in one phase. Times in milliseconds; lag is how late the load itself was.</summary>
 /// <param name="Messages">Answered in the phase.</param>
 /// <param name="ProxyBusy">Share of its core that the proxy used, 0 to 1.</param>
-/// <param name="OthersBusy">Share of all cores that programs used which are no part of the bench, 0 to 1.</param>
+/// <param name="OthersBusy">Cores kept busy by programs that are no part of the bench; 1 is one of them all the time.</param>
 /// <param name="LongestTurn">Of a loop of Holdfast, in its clock's steps of 4 ms; -1: unknown.</param>
 internal sealed record Phase(
     string Name, double Seconds, long Messages, double P50, double P99, double P999, double Max, double LagP99, double LagMax, double ProxyBusy,
@@ -54,9 +54,8 @@ internal sealed class LivePairs : IDisposable
         var latency = after.Live.Latency.Since(before.Live.Latency);
         var lag = after.Live.Lag.Since(before.Live.Lag);
         var seconds = TimeProvider.System.GetElapsedTime(before.Timestamp, after.Timestamp).TotalSeconds;
-        var ours = after.Ours.Zip(before.Ours, (a, b) => a.Since(b)).ToArray();
         return new Phase(name, seconds, latency.Count, Ms(latency.Percentile(50)), Ms(latency.Percentile(99)), Ms(latency.Percentile(99.9)), Ms(latency.Max),
-            Ms(lag.Percentile(99)), Ms(lag.Max), ours[0] / seconds, after.Cores.BusySince(before.Cores) - (ours.Sum() / seconds / Environment.ProcessorCount),
+            Ms(lag.Percentile(99)), Ms(lag.Max), after.Proxy.Since(before.Proxy) / seconds, after.OtherPrograms.CoresSince(before.OtherPrograms),
             after.Cores.StealSince(before.Cores), turn);
     }
 
@@ -78,7 +77,8 @@ internal sealed class LivePairs : IDisposable
 
         public CoreTime Cores { get; } = CoreTime.Now();
 
-        /// <summary>The proxy's first.</summary>
-        public CpuTime[] Ours { get; } = [CpuTime.Of(watch.ProcessId), CpuTime.OfThisProcess(), .. watch.Others.Select(CpuTime.Of)];
+        public CpuTime Proxy { get; } = CpuTime.Of(watch.ProcessId);
+
+        public OtherPrograms OtherPrograms { get; } = OtherPrograms.Now([Environment.ProcessId, watch.ProcessId, .. watch.Others]);
     }
 }

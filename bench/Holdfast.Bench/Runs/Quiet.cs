@@ -7,8 +7,8 @@ internal static class Quiet
 {
     public const int Attempts = 4;
 
-    // Of all cores together.
-    private const double MostBefore = 0.05, MostMeanwhile = 0.04;
+    // Of one core.
+    private const double MostBefore = 0.05, MostMeanwhile = 0.08;
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(3), Patience = TimeSpan.FromMinutes(4);
 
     /// <summary>Returns when nothing much runs, or has waited long enough: then the result is judged by what ran meanwhile.</summary>
@@ -20,9 +20,9 @@ internal static class Quiet
         double busy;
         do
         {
-            var before = CoreTime.Now();
+            var before = OtherPrograms.Now([Environment.ProcessId]);
             await Task.Delay(Look);
-            busy = CoreTime.Now().BusySince(before);
+            busy = OtherPrograms.Now([Environment.ProcessId]).CoresSince(before);
         }
         while (busy > MostBefore && TimeProvider.System.GetElapsedTime(begin) < Patience);
     }
@@ -35,7 +35,7 @@ internal static class Quiet
             if (phase.Steal > 0.01)
                 return $"{phase.Name}: steal {phase.Steal:P1}";
             if (phase.OthersBusy > MostMeanwhile)
-                return $"{phase.Name}: other programs used {phase.OthersBusy:P1} of the cores";
+                return $"{phase.Name}: other programs used {phase.OthersBusy:P1} of a core";
             var maxLag = settings.MaxLag.TotalMilliseconds;
             if (phase.LagMax > maxLag || phase.LagP99 > maxLag / 10)
                 return $"{phase.Name}: the load was late: p99 {phase.LagP99:0.0} ms, max {phase.LagMax:0.0} ms";
