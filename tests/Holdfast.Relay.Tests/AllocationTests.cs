@@ -10,23 +10,31 @@ public sealed class AllocationTests
 {
     private const int Pairs = 4, Batch = 10;
 
-    [Fact]
-    public async Task A_million_relayed_messages_allocate_nothing_on_the_loops_thread()
+    [Theory]
+    [InlineData(1_000_000, 0, 0)]
+    [InlineData(100_000, 1000, int.MaxValue)]
+    public async Task Relayed_messages_allocate_nothing_on_the_loops_thread(int messages, int messageBytes, int messagesPerSecond)
     {
-        const int Messages = 1_000_000;
-        using var harness = new RelayHarness(new PairSettings { SpillCap = 1 << 20, PingInterval = 30_000, PongTimeout = 20_000 });
+        using var harness = new RelayHarness(new PairSettings
+        {
+            SpillCap = 1 << 20,
+            PingInterval = 30_000,
+            PongTimeout = 20_000,
+            MessageBytes = messageBytes,
+            MessagesPerSecond = messagesPerSecond,
+        });
         var all = new List<Ends>();
         for (var i = 0; i < Pairs; i++)
             all.Add(harness.Open());
 
-        await Relay(all, Messages / 50);
+        await Relay(all, messages / 50);
         var counted = harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient;
         var before = AllocatedBy(harness.Loop);
-        await Relay(all, Messages);
+        await Relay(all, messages);
         var allocated = AllocatedBy(harness.Loop) - before;
 
         Assert.Equal(0, allocated);
-        Assert.Equal(Messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
+        Assert.Equal(messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
         foreach (var ends in all)
             ends.Dispose();
     }

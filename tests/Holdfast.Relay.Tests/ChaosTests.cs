@@ -65,7 +65,7 @@ public sealed class ChaosTests
     {
         var random = new Random(seed);
         using var harness = new RelayHarness(new PairSettings { PingInterval = 500, PongTimeout = 700, IdleTimeout = 5000 }, new ManualClock());
-        var all = Open(harness, random);
+        var all = Open(harness, random, hasLimits: true);
         for (var step = 0; step < 8000; step++)
         {
             var peer = all[random.Next(all.Count)];
@@ -136,7 +136,7 @@ public sealed class ChaosTests
             peer.TryReceive(random);
     }
 
-    private static List<RandomPeer> Open(RelayHarness harness, Random random)
+    private static List<RandomPeer> Open(RelayHarness harness, Random random, bool hasLimits = false)
     {
         var all = new List<RandomPeer>();
         harness.Policy.Established = handshake =>
@@ -147,7 +147,12 @@ public sealed class ChaosTests
         };
         for (var i = 0; i < Pairs; i++)
         {
-            harness.Policy.Settings = harness.Policy.Settings with { SpillCap = new[] { 0, 100, 3000, 100_000 }[random.Next(4)] };
+            harness.Policy.Settings = harness.Policy.Settings with
+            {
+                SpillCap = new[] { 0, 100, 3000, 100_000 }[random.Next(4)],
+                MessageBytes = hasLimits ? new[] { 0, 0, 40_000 }[random.Next(3)] : 0,
+                MessagesPerSecond = hasLimits ? new[] { 0, 0, 2 }[random.Next(3)] : 0,
+            };
             var ends = harness.Open();
             var client = new RandomPeer(ends.Client.Socket, client: true);
             var endpoint = new RandomPeer(ends.Endpoint.Socket, client: false);

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net.Sockets;
 using System.Text;
 using Holdfast.Relay.EventLoop;
@@ -229,57 +228,11 @@ public sealed class HoldTests : IDisposable
     }
 
     /// <summary>Passes everything, and has one bug.</summary>
-    private sealed class FragileSession : Session
+    private sealed class FragileSession : PassingSession
     {
         public static ReadOnlySpan<byte> Trigger => "throw"u8;
 
-        public override bool DialsFirst => false;
-
-        public override bool CanMove => true;
-
-        public override bool IsGreeted => true;
-
         public override ClientVerdict OnClientMessage(in SessionMessage message, bool isHeld, SessionOutput output) =>
             message.Payload.SequenceEqual(Trigger) ? throw new InvalidOperationException("a bug") : ClientVerdict.Pass;
-
-        public override ServerVerdict OnServerMessage(in SessionMessage message, SessionLeg from, SessionOutput output) => ServerVerdict.Pass;
-
-        public override int? PendingOn(SessionLeg leg) => null;
-
-        public override void OnLost(SessionOutput output)
-        {
-        }
-
-        public override void Greet(SessionOutput output)
-        {
-        }
-
-        public override void OnNextGone()
-        {
-        }
-
-        public override void Move(bool hasPrevious, SessionOutput output)
-        {
-        }
-
-        public override void OnFlushed()
-        {
-        }
-
-        public override void EndOverlap(SessionOutput output)
-        {
-        }
-
-        public override void OnPreviousGone(SessionOutput output)
-        {
-        }
-
-        public override bool IsFinalRefusal(ushort closeCode) => false;
-
-        public override void Save(IBufferWriter<byte> destination)
-        {
-        }
-
-        public override bool Restore(ReadOnlySpan<byte> saved) => true;
     }
 }

@@ -16,6 +16,7 @@ internal static class ConfigurationValidator
         RouteValidator.Validate(configuration, faults);
         RouteOverlapValidator.Validate(configuration.Routes, faults);
         BackendValidator.Validate(configuration.Backends, faults);
+        AdmissionValidator.Validate(configuration, faults);
         HoldValidator.ValidateTotal(configuration.BufferTotal, faults);
     }
 }

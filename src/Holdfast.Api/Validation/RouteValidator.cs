@@ -90,7 +90,7 @@ internal static class RouteValidator
         for (var i = 0; i < query.Count; i++)
         {
             var (name, value) = query[i];
-            if (name.Length is 0 or > 256 || !Syntax.IsVisible(name) || name.AsSpan().ContainsAny("&=#"))
+            if (!Syntax.IsQueryName(name))
                 faults.Invalid(Item(key, i) + ".name",
                     $"{Printable.Quote(name)} can never match: "
                     + "write 1 to 256 visible ASCII characters without '&', '=' and '#', percent-encoded as in the request, for example version");

@@ -48,6 +48,9 @@ internal static class Syntax
     /// <summary>Only visible ASCII (0x21 to 0x7E): what a request target or a bearer token may hold.</summary>
     public static bool IsVisible(string text) => text.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0;
 
+    /// <summary>A query parameter's name as it can stand in a request.</summary>
+    public static bool IsQueryName(string text) => text.Length is > 0 and <= 256 && IsVisible(text) && !text.AsSpan().ContainsAny("&=#");
+
     /// <summary>What a GET may ask for: a path, with a query if need be, percent-encoded (RFC 9112 3.2.1).</summary>
     public static bool IsRequestPath(string text) => text.Length <= 1024 && text.StartsWith('/') && IsVisible(text) && !text.Contains('#', StringComparison.Ordinal);
 

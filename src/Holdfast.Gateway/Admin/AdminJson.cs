@@ -56,7 +56,7 @@ internal sealed record EndpointHealthView(string Address, string Phase, string H
 internal sealed record BackendsView(List<BackendView> Backends);
 
 /// <param name="RehomedTotal">Connections that another endpoint took over, since the gateway's start.</param>
-internal sealed record BackendView(string Name, string Policy, long RehomedTotal, List<EndpointView> Endpoints);
+internal sealed record BackendView(string Name, string Policy, long RehomedTotal, int WaitingHandshakes, List<EndpointView> Endpoints);
 
 /// <param name="RehomedTotal">Connections that another endpoint took over from it.</param>
 /// <param name="UnhealthyReason">Null: it is healthy.</param>

@@ -22,7 +22,7 @@ internal sealed class BackendHandlers(GatewayRuntime runtime, EndpointDirectory 
                 endpoints.Add(ViewOf(endpoint));
             foreach (var endpoint in backend.Leaving)
                 endpoints.Add(ViewOf(endpoint));
-            backends.Add(new BackendView(backend.Name, PolicyName(backend), directory.RehomedOf(backend), endpoints));
+            backends.Add(new BackendView(backend.Name, PolicyName(backend), directory.RehomedOf(backend), backend.Queue.Count, endpoints));
         }
 
         return context.WriteAsync(StatusCodes.Status200OK, new BackendsView(backends), AdminJson.Default.BackendsView);

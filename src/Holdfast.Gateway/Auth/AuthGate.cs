@@ -1,68 +1,230 @@
+using System.Text;
 using Holdfast.Api.Configuration;
-using Holdfast.Gateway.Routing;
-using Holdfast.Relay.Interop;
+using Holdfast.Gateway.Handshakes;
+using Holdfast.Wire.Http1;
+using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Auth;
 
-/// <summary>One backend's auth service: its connections, and how many questions are under way. Thread-safe. Made anew when its options change; what is under way ends with the old one.</summary>
+/// <summary>
+/// One backend's auth service: its connections, what it answered, and how many questions are under way. Thread-safe. Made anew when its options change; whoever began with the old one
+/// ends with it.
+/// </summary>
 internal sealed class AuthGate : IDisposable
 {
-    public AuthGate(AuthOptions options) => Options = options;
+    /// <summary>A service that flickers is told of no more often.</summary>
+    private static readonly TimeSpan BetweenLines = TimeSpan.FromSeconds(10);
+
+    private readonly Lock _lock = new();
+    private readonly AuthPlaces _places;
+    private readonly AuthCache _cache;
+    private readonly string[] _copied;
+    private readonly byte[][] _copiedBytes;
+    private readonly string _backend;
+    private readonly TimeProvider _time;
+    private readonly Func<ILogger>? _logger;
+    private AuthClient? _client;
+    private int _asking;
+    private bool _isRetired;
+    private bool _toldFailing;
+    private long? _toldAt;
+
+    /// <param name="backend">Its name, for the log.</param>
+    /// <param name="logger">Asked when something is written; null: nothing is.</param>
+    public AuthGate(AuthOptions options, string backend = "", TimeProvider? time = null, Func<ILogger>? logger = null)
+    {
+        (Options, _backend, _time, _logger) = (options, backend, time ?? TimeProvider.System, logger);
+        _places = new AuthPlaces(options.MaxInFlight);
+        _cache = new AuthCache(_time);
+        Forwarded = [.. options.ForwardHeaders.Select(static n => Encoding.ASCII.GetBytes(n.ToLowerInvariant())).Where(static n => !IsOfConnection(n))];
+        _copied = [.. options.CopyHeaders.Where(static n => !IsOfConnection(Encoding.ASCII.GetBytes(n)))];
+        _copiedBytes = [.. options.CopyHeaders.Select(Encoding.ASCII.GetBytes)];
+    }
 
     public AuthOptions Options { get; }
 
-    /// <summary>Called after every <see cref="Exit"/>, on its thread: must not wait.</summary>
+    /// <summary>Names of the request headers that the service is sent, in lower case.</summary>
+    public IReadOnlyList<byte[]> Forwarded { get; }
+
+    /// <summary>Questions under way.</summary>
+    public int InFlight => _places.Taken;
+
+    /// <summary>Called after every place that is given back, a plain request's included, on that thread: must not wait.</summary>
     public Action? Released { get; set; }
 
-    /// <summary>Takes one of <c>maxInFlight</c> places; false: none is free. True: pair it with one <see cref="Exit"/>.</summary>
-    public bool TryEnter() => throw new NotSupportedException();
+    /// <summary>Whether the service is asked alike, lists compared by content.</summary>
+    public static bool AreSame(AuthOptions? one, AuthOptions? other) => ReferenceEquals(one, other)
+        || (one is not null && other is not null && one.Url == other.Url && one.Timeout == other.Timeout && one.MaxInFlight == other.MaxInFlight
+            && one.ForwardHeaders.SequenceEqual(other.ForwardHeaders, StringComparer.OrdinalIgnoreCase)
+            && one.CopyHeaders.SequenceEqual(other.CopyHeaders, StringComparer.Ordinal));
 
-    /// <summary>Waits for a place, for plain requests.</summary>
-    public Task EnterAsync(CancellationToken cancel) => throw new NotSupportedException();
+    /// <summary>
+    /// Whether a request header is the service's to set, and so is removed from what anyone sends. Underscores count as hyphens: applications behind CGI's and WSGI's naming read both
+    /// as one header.
+    /// </summary>
+    public bool IsCopied(ReadOnlySpan<byte> name)
+    {
+        foreach (var copied in _copiedBytes)
+        {
+            if (copied.Length == name.Length && IsAlike(copied, name))
+                return true;
+        }
 
-    public void Exit() => throw new NotSupportedException();
+        return false;
+    }
+
+    /// <summary>Takes one of <c>maxInFlight</c> places for a handshake; false: none is free. True: pair it with one <see cref="Exit"/>.</summary>
+    public bool TryEnter() => _places.TryEnter();
+
+    public void Exit()
+    {
+        _places.Exit();
+        Released?.Invoke();
+    }
 
     /// <summary>Asks; the caller has a place. Never throws but for cancellation.</summary>
-    public Task<AuthAnswer> AskAsync(AuthQuestion question, CancellationToken cancel) => throw new NotSupportedException();
+    public async Task<AuthAnswer> AskAsync(AuthQuestion question, CancellationToken cancel)
+    {
+        var hash = question.Hash();
+        return _cache.TryGet(hash, out var known) ? known : await AskServiceAsync(question, hash, cancel).ConfigureAwait(false);
+    }
 
+    /// <summary>Asks when a place is free, which may take <c>timeout</c> once more: for plain requests. Never throws but for cancellation.</summary>
+    public async Task<AuthAnswer> AskInTurnAsync(AuthQuestion question, CancellationToken cancel)
+    {
+        var hash = question.Hash();
+        if (_cache.TryGet(hash, out var known))
+            return known;
+        using (var limit = new CancellationTokenSource(Options.Timeout, _time))
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel))
+        {
+            try
+            {
+                if (!await _places.EnterPlainAsync(either.Token).ConfigureAwait(false))
+                    return AuthAnswer.Fail("Too many requests wait for the auth service.");
+            }
+            catch (OperationCanceledException)
+            {
+                cancel.ThrowIfCancellationRequested();
+                return AuthAnswer.Fail("The auth service is busy with other requests.");
+            }
+        }
+
+        try
+        {
+            return await AskServiceAsync(question, hash, cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            _places.ExitPlain();
+            Released?.Invoke();
+        }
+    }
+
+    /// <summary>Its connections close when what is under way has ended; what comes nevertheless is still answered.</summary>
     public void Dispose()
     {
-    }
-}
+        AuthClient? unused;
+        lock (_lock)
+        {
+            _isRetired = true;
+            unused = TakeUnused();
+        }
 
-/// <summary>What the service is told of a request. Owns its bytes: the head may be gone when it is asked.</summary>
-internal sealed class AuthQuestion
-{
-    /// <summary>Takes from a head what <paramref name="options"/> names.</summary>
-    /// <param name="request">The head as the endpoint gets it, or the client's.</param>
-    /// <param name="scheme">http or https, as the client used it.</param>
-    public static AuthQuestion From(AuthOptions options, in RequestView request, in NativeAddress client, string scheme)
+        unused?.Dispose();
+    }
+
+    private async Task<AuthAnswer> AskServiceAsync(AuthQuestion question, byte[] hash, CancellationToken cancel)
     {
-        _ = (options, request.Path.Length, client, scheme);
-        throw new NotSupportedException();
+        AuthClient client;
+        lock (_lock)
+        {
+            client = _client ??= new AuthClient(Options, _copied);
+            _asking++;
+        }
+
+        try
+        {
+            var askedAt = _time.GetTimestamp();
+            using var limit = new CancellationTokenSource(Options.Timeout, _time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancel);
+            var (answer, keep) = await client.AskAsync(question, either.Token).ConfigureAwait(false);
+            if (keep > TimeSpan.Zero)
+                _cache.Add(hash, answer, keep, askedAt);
+            return Told(answer);
+        }
+        catch (Exception e)
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (AuthClient.Describe(e) is not { } detail)
+            {
+                detail = "The gateway failed to ask the auth service.";
+                if (_logger is not null)
+                    AuthLog.Bug(_logger(), _backend, e.GetType().Name, e.StackTrace);
+            }
+
+            return Told(AuthAnswer.Fail(detail));
+        }
+        finally
+        {
+            AuthClient? unused;
+            lock (_lock)
+            {
+                _asking--;
+                unused = TakeUnused();
+            }
+
+            unused?.Dispose();
+        }
     }
-}
 
-internal enum AuthVerdict
-{
-    Allowed,
+    /// <summary>Under the lock.</summary>
+    private AuthClient? TakeUnused()
+    {
+        if (!_isRetired || _asking > 0)
+            return null;
+        var client = _client;
+        _client = null;
+        return client;
+    }
 
-    /// <summary>401 or 403.</summary>
-    Refused,
+    /// <summary>Logs when the service begins to fail or answers again.</summary>
+    private AuthAnswer Told(AuthAnswer answer)
+    {
+        var isFailing = answer.Verdict == AuthVerdict.Failed;
+        lock (_lock)
+        {
+            if (isFailing == _toldFailing || (_toldAt is { } at && _time.GetElapsedTime(at) < BetweenLines))
+                return answer;
+            _toldFailing = isFailing;
+            _toldAt = _time.GetTimestamp();
+        }
 
-    /// <summary>No answer in time, none at all, or another than those: 503.</summary>
-    Failed,
-}
+        if (_logger is not null)
+        {
+            if (isFailing)
+                AuthLog.Failing(_logger(), _backend, answer.Detail);
+            else
+                AuthLog.Recovered(_logger(), _backend);
+        }
 
-/// <summary>What came of asking.</summary>
-internal sealed record AuthAnswer(AuthVerdict Verdict)
-{
-    /// <summary>When refused: 401 or 403.</summary>
-    public int Status { get; init; }
+        return answer;
+    }
 
-    /// <summary>When allowed: lines for the endpoint's request (<c>name: value CR LF</c> each), checked. When refused: the whole answer for the client, head and body.</summary>
-    public byte[] Bytes { get; init; } = [];
+    private static bool IsAlike(ReadOnlySpan<byte> copied, ReadOnlySpan<byte> name)
+    {
+        for (var i = 0; i < copied.Length; i++)
+        {
+            if (Fold(copied[i]) != Fold(name[i]))
+                return false;
+        }
 
-    /// <summary>When it failed: why, for the client and the log, without secrets.</summary>
-    public string Detail { get; init; } = "";
+        return true;
+
+        static int Fold(byte b) => b is >= (byte)'A' and <= (byte)'Z' ? b | 0x20 : b == '_' ? '-' : b;
+    }
+
+    /// <summary>What belongs to a connection, or frames a message: neither told to the service nor taken from it, whatever the configuration says.</summary>
+    private static bool IsOfConnection(ReadOnlySpan<byte> name) => UpgradeHeads.IsHopByHop(name) || UpgradeHeads.IsHoldfast(name) || HeadRules.NameEquals(name, "host"u8)
+        || HeadRules.NameEquals(name, "content-length"u8) || HeadRules.NameEquals(name, "content-encoding"u8) || HeadRules.NameEquals(name, "expect"u8);
 }

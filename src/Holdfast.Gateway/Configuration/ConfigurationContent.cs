@@ -60,15 +60,19 @@ public sealed class ConfigurationContent
 
     private static ConfigurationContent Create(string path, int error, byte[] bytes) => error == 0
         ? new ConfigurationContent(path, bytes)
-        : new ConfigurationContent(path, [], (Errno)(-error) switch
-        {
-            Errno.NoSuchFile or Errno.NotADirectory => "there is no such file",
-            Errno.IsADirectory => "the file cannot be read: it is a directory",
-            Errno.IllegalSeek => "the file cannot be read: it is a pipe",
-            Errno.AccessDenied => "the file cannot be read: no permission",
-            Errno.TooManyLinks => "the file cannot be read: its symbolic links lead in a circle",
-            _ => FormattableString.Invariant($"the file cannot be read: the system refused (errno {-error})"),
-        });
+        : new ConfigurationContent(path, [], Describe(error));
+
+    /// <summary>Why a file could not be read.</summary>
+    /// <param name="error">As <see cref="FileBytes.Read"/> gave it.</param>
+    internal static string Describe(int error) => (Errno)(-error) switch
+    {
+        Errno.NoSuchFile or Errno.NotADirectory => "there is no such file",
+        Errno.IsADirectory => "the file cannot be read: it is a directory",
+        Errno.IllegalSeek => "the file cannot be read: it is a pipe",
+        Errno.AccessDenied => "the file cannot be read: no permission",
+        Errno.TooManyLinks => "the file cannot be read: its symbolic links lead in a circle",
+        _ => FormattableString.Invariant($"the file cannot be read: the system refused (errno {-error})"),
+    };
 }
 
 /// <summary>What tells two contents apart.</summary>

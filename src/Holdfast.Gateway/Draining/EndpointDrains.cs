@@ -68,6 +68,7 @@ internal sealed class EndpointDrains(GatewayRuntime runtime)
         {
             if (!_byEndpoint.Remove(endpoint.Id))
                 return;
+            endpoint.Drain = null;
             foreach (var loop in runtime.Loops)
                 loop.Post(l => l.CancelDrain(endpoint.Id));
         }
@@ -95,10 +96,14 @@ internal sealed class EndpointDrains(GatewayRuntime runtime)
     private void Plan(BackendState backend, EndpointState endpoint, Entry entry)
     {
         var drain = backend.Options.Drain;
-        var plan = new DrainPlan(entry.Causes.Values.Min(), (int)drain.Duration.TotalMilliseconds, (CloseCode)drain.CloseCode);
+        var plan = new DrainPlan(entry.Causes.Values.Min(), (int)drain.Duration.TotalMilliseconds, (CloseCode)drain.CloseCode)
+        {
+            // Where others are ready, who is let in meanwhile has a session there, and moves on with the others.
+            ClosesLater = backend.Affinity.IsByCookie && backend.HasReadyBut(endpoint),
+        };
         if (entry.Plan is { } current && current.Start == plan.Start)
             return;
-        entry.Plan = plan;
+        endpoint.Drain = entry.Plan = plan;
         foreach (var loop in runtime.Loops)
             loop.Post(l => l.Drain(endpoint.Id, plan));
     }

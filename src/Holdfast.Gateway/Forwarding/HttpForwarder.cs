@@ -5,11 +5,14 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
+using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Interop;
 using Holdfast.Wire.Http1;
 using Microsoft.AspNetCore.Http;
@@ -38,7 +41,8 @@ internal sealed class HttpForwarder : IDisposable
         var request = context.Request;
         var rawTarget = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
         var target = OriginForm(rawTarget);
-        if (!TryRoute(request, target, out var route))
+        var targetBytes = Encoding.Latin1.GetBytes(target);
+        if (!_runtime.Routes.TryMatch(ViewOf(request, targetBytes), out var route))
         {
             await RefuseAsync(context, 404, "No route matches this host and path.").ConfigureAwait(false);
             return;
@@ -53,6 +57,18 @@ internal sealed class HttpForwarder : IDisposable
             return;
         }
 
+        var auth = backend.Auth;
+        IReadOnlyList<KeyValuePair<string, string>> copied = [];
+        if (auth is not null)
+        {
+            if (await AskAsync(auth, context, handedOff, target).ConfigureAwait(false) is not { } admitted)
+                return;
+            copied = admitted;
+        }
+
+        var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
+        var affinity = backend.Affinity;
+        var key = affinity.KeyOf(ViewOf(request, targetBytes), NativeAddress.From(client), _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         if (route.Options.Timeouts.Request > TimeSpan.Zero)
             timeout.CancelAfter(route.Options.Timeouts.Request);
@@ -62,7 +78,7 @@ internal sealed class HttpForwarder : IDisposable
         {
             while (true)
             {
-                var endpoint = Pick(backend, random, tried, out var trial);
+                var endpoint = Pick(backend, in key, random, tried, out var trial);
                 if (endpoint?.Resolved is not { } resolved)
                 {
                     if (endpoint is not null)
@@ -74,10 +90,13 @@ internal sealed class HttpForwarder : IDisposable
 
                 try
                 {
-                    using var message = CreateRequest(context, handedOff, resolved.Address, target, hasBody);
+                    using var message = CreateRequest(context, handedOff, resolved.Address, target, hasBody, auth);
+                    foreach (var (name, value) in copied)
+                        message.Headers.TryAddWithoutValidation(name, value);
                     using var answer = await _client.Value.SendAsync(message, timeout.Token).ConfigureAwait(false);
                     backend.Ejections.Answered(endpoint, trial, _runtime.Clock.Milliseconds);
-                    await AnswerAsync(context, answer, timeout.Token).ConfigureAwait(false);
+                    var cookie = affinity.SetsCookie(in key, endpoint) ? CookieOf(affinity, endpoint, request, IsTrusted(client, handedOff)) : null;
+                    await AnswerAsync(context, answer, cookie, timeout.Token).ConfigureAwait(false);
                     return;
                 }
                 catch (Exception e) when (IsConnectFailure(e, timeout.Token))
@@ -170,34 +189,89 @@ internal sealed class HttpForwarder : IDisposable
     };
 
     /// <summary>A request is no connection: it weighs nothing in the balance of sockets.</summary>
-    private EndpointState? Pick(BackendState backend, Random random, List<int> tried, out long trial)
+    private EndpointState? Pick(BackendState backend, in AffinityKey key, Random random, List<int> tried, out long trial)
     {
         Span<int> excluded = stackalloc int[HandshakeAttempt.Most];
         for (var i = 0; i < tried.Count; i++)
             excluded[i] = tried[i];
-        var request = new PickRequest(random, _runtime.Clock.Milliseconds, excluded[..tried.Count]) { IsHandshake = false };
+        var request = new PickRequest(random, _runtime.Clock.Milliseconds, excluded[..tried.Count]) { IsHandshake = false, Key = key };
         var endpoint = backend.Pick(in request, out trial);
         if (endpoint is not null)
             tried.Add(endpoint.Id);
         return endpoint;
     }
 
-    private bool TryRoute(HttpRequest request, string target, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Route? route)
+    private static RequestView ViewOf(HttpRequest request, byte[] target)
     {
-        var bytes = Encoding.Latin1.GetBytes(target);
-        var question = Array.IndexOf(bytes, (byte)'?');
-        var view = new RequestView
+        var question = Array.IndexOf(target, (byte)'?');
+        return new RequestView
         {
             Method = Encoding.Latin1.GetBytes(request.Method),
             Host = Encoding.Latin1.GetBytes(request.Host.Value ?? ""),
-            Path = question < 0 ? bytes : bytes.AsSpan(0, question),
-            Query = question < 0 ? default : bytes.AsSpan(question + 1),
+            Path = question < 0 ? target : target.AsSpan(0, question),
+            Query = question < 0 ? default : target.AsSpan(question + 1),
             Headers = new HeaderLookup(request.Headers),
         };
-        return _runtime.Routes.TryMatch(view, out route);
     }
 
-    private static async Task AnswerAsync(HttpContext context, HttpResponseMessage answer, CancellationToken cancel)
+    /// <summary>Asks the auth service before anything of the body is read. What the endpoint is sent of its answer; null: the client has got its own.</summary>
+    private async Task<IReadOnlyList<KeyValuePair<string, string>>?> AskAsync(AuthGate auth, HttpContext context, HandedOff handedOff, string target)
+    {
+        AuthAnswer answer;
+        try
+        {
+            answer = await auth.AskInTurnAsync(QuestionOf(auth, context, handedOff, target), context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;    // The client has left.
+        }
+
+        switch (answer.Verdict)
+        {
+            case AuthVerdict.Allowed:
+                return answer.Headers;
+            case AuthVerdict.Refused:
+                await RelayAsync(context, answer).ConfigureAwait(false);
+                return null;
+            default:
+                await RefuseAsync(context, 503, answer.Detail).ConfigureAwait(false);
+                return null;
+        }
+    }
+
+    private AuthQuestion QuestionOf(AuthGate auth, HttpContext context, HandedOff handedOff, string target)
+    {
+        var request = context.Request;
+        var client = NativeAddress.From(new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort));
+        var trusted = HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, client);
+        var (scheme, host) = trusted ? (request.Headers["X-Forwarded-Proto"], request.Headers["X-Forwarded-Host"]) : default;
+        return AuthQuestion.From(auth, ViewOf(request, target), client, scheme.Count > 0 ? scheme[0]! : "http", Encoding.Latin1.GetBytes(host.Count > 0 ? host[0]! : ""));
+    }
+
+    private static async Task RelayAsync(HttpContext context, AuthAnswer answer)
+    {
+        var response = context.Response;
+        response.StatusCode = answer.Status;
+        foreach (var (name, value) in answer.Headers)
+            response.Headers.Append(name, value);
+        response.ContentLength = answer.Body.Length;
+        if (!HttpMethods.IsHead(context.Request.Method))
+            await response.BodyWriter.WriteAsync(answer.Body, context.RequestAborted).ConfigureAwait(false);
+    }
+
+    private bool IsTrusted(IPEndPoint peer, HandedOff handedOff) =>
+        HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, NativeAddress.From(peer));
+
+    private string CookieOf(AffinityPlan affinity, EndpointState endpoint, HttpRequest request, bool isTrusted)
+    {
+        var output = new ByteBuffer();
+        var isSecure = isTrusted && string.Equals(request.Headers["X-Forwarded-Proto"].FirstOrDefault(), "https", StringComparison.OrdinalIgnoreCase);
+        affinity.WriteCookie(output, endpoint, isSecure, _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
+        return Encoding.Latin1.GetString(output.Bytes);
+    }
+
+    private static async Task AnswerAsync(HttpContext context, HttpResponseMessage answer, string? cookie, CancellationToken cancel)
     {
         // Nobody asked for another protocol, and a body with two lengths is read differently by two readers.
         if (answer.StatusCode == HttpStatusCode.SwitchingProtocols
@@ -210,6 +284,8 @@ internal sealed class HttpForwarder : IDisposable
         CopyHeaders(answer.Headers.NonValidated, response.Headers, perHop);
         CopyHeaders(answer.Content.Headers.NonValidated, response.Headers, perHop);
         response.Headers.Connection = "close";
+        if (cookie is not null)
+            response.Headers.Append("Set-Cookie", cookie);
         if (HttpMethods.IsHead(context.Request.Method) || answer.StatusCode is HttpStatusCode.NotModified or HttpStatusCode.NoContent)
             return;
 
@@ -231,7 +307,7 @@ internal sealed class HttpForwarder : IDisposable
         }
     }
 
-    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody)
+    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody, AuthGate? auth)
     {
         var request = context.Request;
         // The path goes on as it came: no decoding, no dot segments resolved, or the gateway and the endpoint could see different requests.
@@ -241,11 +317,11 @@ internal sealed class HttpForwarder : IDisposable
             message.Content = new StreamedBody(request.Body);
 
         var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
-        var trusted = HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, NativeAddress.From(client));
+        var trusted = IsTrusted(client, handedOff);
         foreach (var (name, values) in request.Headers)
         {
             var bytes = Encoding.ASCII.GetBytes(name);
-            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(handedOff.Connection, name))
+            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(handedOff.Connection, name) || auth?.IsCopied(bytes) == true)
                 continue;
             if (!message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
                 message.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
@@ -330,10 +406,12 @@ internal sealed class HttpForwarder : IDisposable
 
     private sealed class HeaderLookup(IHeaderDictionary headers) : IHeaderLookup
     {
-        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
+
+        public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
         {
-            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && values.Count > 0;
-            value = found ? Encoding.Latin1.GetBytes(values[0] ?? "") : default;
+            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && values.Count > index;
+            value = found ? Encoding.Latin1.GetBytes(values[index] ?? "") : default;
             return found;
         }
     }

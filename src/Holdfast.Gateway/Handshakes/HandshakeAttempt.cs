@@ -1,8 +1,28 @@
+using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Routing;
+using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Holding;
+using Holdfast.Relay.Interop;
+using Holdfast.Relay.Pairs;
 using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Gateway.Handshakes;
+
+/// <summary>What a handshake before its first dial waits for.</summary>
+internal enum AdmissionStage
+{
+    /// <summary>Its turn.</summary>
+    Queue,
+
+    /// <summary>The auth service's answer.</summary>
+    Auth,
+
+    /// <summary>An endpoint with room; everything else is settled.</summary>
+    Line,
+}
 
 /// <summary>
 /// What the policy remembers of a handshake between its steps: the backend, the endpoint whose place it holds, and what was tried. Used
@@ -16,6 +36,9 @@ internal sealed class HandshakeAttempt
     private readonly int[] _tried = new int[Most];
     private int _count;
     private long _trial;
+    private AffinityPlan? _plan;
+    private AffinityKey _key;
+    private bool _isSecure;
 
     public BackendState Backend { get; private set; } = null!;
 
@@ -33,6 +56,27 @@ internal sealed class HandshakeAttempt
     /// <summary>How the connection is to be held; null: it is not. As configured when the request came.</summary>
     public HoldSettings? Hold { get; set; }
 
+    /// <summary>Where its admission stands.</summary>
+    public AdmissionStage Stage { get; set; }
+
+    public QueuePlace Place { get; } = new();
+
+    /// <summary>When it has waited long enough, on the loop's clock.</summary>
+    public long WaitUntil { get; set; }
+
+    /// <summary>Whose words were taken out of the request's head; null: nobody is asked.</summary>
+    public AuthGate? Gate { get; set; }
+
+    public AuthQuestion? Question { get; set; }
+
+    /// <summary>The question that is asked about it; null: none, or it was answered.</summary>
+    public PendingAuth? Auth { get; set; }
+
+    public long AskedAt { get; set; }
+
+    /// <summary>What it is counted under; the established connection's from the 101 on.</summary>
+    public PairClaims Claims;
+
     public bool MayRetry => _count < Most;
 
     /// <summary>Whether another endpoint could be tried after the one now held.</summary>
@@ -45,17 +89,60 @@ internal sealed class HandshakeAttempt
         Endpoint = Last = null;
         OfferedProtocols = null;
         Hold = null;
+        Stage = AdmissionStage.Queue;
+        Auth = null;
+        Gate = null;
+        Question = null;
+        Claims = default;
+        _plan = null;
+        _key = default;
         _count = 0;
         _trial = 0;
     }
 
-    /// <summary>Reserves an endpoint not tried before. False: there is none.</summary>
+    /// <summary>Reads what the client is known by, if the backend wants to know.</summary>
+    public void Bind(in RequestView request, in NativeAddress client, long nowSeconds)
+    {
+        if (Backend.Affinity is not { } plan)
+            return;
+        _plan = plan;
+        _key = plan.KeyOf(in request, client, nowSeconds);
+        _isSecure = request.Headers!.TryGet("x-forwarded-proto"u8, out var proto) && proto.SequenceEqual("https"u8);
+    }
+
+    /// <summary>Reserves the first endpoint.</summary>
+    /// <param name="bound">When busy: the only one that would do; null: any would.</param>
+    public Reservation TryFirst(Random random, long nowMs, out EndpointState? bound)
+    {
+        var request = new PickRequest(random, nowMs, []) { Key = _key };
+        var reservation = Backend.Reserve(in request, out bound, out _trial);
+        if (reservation == Reservation.Taken)
+        {
+            Last = Endpoint = bound;
+            _tried[_count++] = bound!.Id;
+        }
+
+        return reservation;
+    }
+
+    /// <summary>Puts the affinity's cookie into a 101, if the client has not got it.</summary>
+    public void AppendCookie(ByteBuffer response, long nowSeconds)
+    {
+        if (_plan is null || !_plan.SetsCookie(in _key, Endpoint!))
+            return;
+        response.RemoveLast(2);
+        response.Append("Set-Cookie: "u8);
+        _plan.WriteCookie(response, Endpoint!, _isSecure, nowSeconds);
+        response.Append("\r\n\r\n"u8);
+    }
+
+    /// <summary>Reserves an endpoint not tried before, ahead of those that wait. False: there is none.</summary>
     public bool TryNext(Random random, long nowMs)
     {
         Release(nowMs);
         if (!MayRetry)
             return false;
-        var request = new PickRequest(random, nowMs, _tried.AsSpan(0, _count)) { IsAhead = true };
+        var request = new PickRequest(random, nowMs, _tried.AsSpan(0, _count)) { IsAhead = true, Key = _key };
         if (Backend.Reserve(in request, out var endpoint, out _trial) != Reservation.Taken)
             return false;
         Last = Endpoint = endpoint!;
@@ -79,16 +166,27 @@ internal sealed class HandshakeAttempt
         if (Endpoint is null)
             return;
         Backend.Ejections.GiveBack(Endpoint, _trial, nowMs);
-        Endpoint.EndHandshake();
         Endpoint.Release();
+        Backend.EndHandshake(Endpoint, nowMs);
         Endpoint = null;
     }
 
+    /// <summary>The handshake ended without a connection: everything is given back.</summary>
+    public void Leave(in NativeAddress client, long nowMs)
+    {
+        Auth?.Abandon();
+        Auth = null;
+        Backend.Counts.Release(in Claims, client);
+        Claims = default;
+        Release(nowMs);
+        Backend.Queue.Leave(Place, nowMs);
+    }
+
     /// <summary>The handshake is done; the place stays taken, by the established connection.</summary>
-    public EndpointState Establish()
+    public EndpointState Establish(long nowMs)
     {
         var endpoint = Endpoint!;
-        endpoint.EndHandshake();
+        Backend.EndHandshake(endpoint, nowMs);
         Endpoint = null;
         return endpoint;
     }

@@ -1,3 +1,4 @@
+using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Holding;
 using Holdfast.Gateway.Hosting;
@@ -16,7 +17,7 @@ namespace Holdfast.Gateway.Handshakes;
 /// The gateway's decisions about handshakes, one instance per loop, on its thread: checks the head, finds route and endpoint, rewrites heads,
 /// verifies the answer, retries elsewhere. What it decided goes into the pair as plain settings; nothing here is asked about a message.
 /// </summary>
-internal sealed class HandshakePolicy(
+internal sealed partial class HandshakePolicy(
     GatewayRuntime runtime,
     IConnectionTelemetry telemetry,
     IHandOff handOff,
@@ -66,9 +67,12 @@ internal sealed class HandshakePolicy(
         if (UpgradeRules.Check(_head, out var outcome) is { } detail)
             return Refuse(handshake, outcome, detail);
 
-        var listener = runtime.ListenerOf(handshake.ListenerId).Options;
+        var trustedProxies = runtime.ListenerOf(handshake.ListenerId).Options.TrustedProxies;
+        handshake.Client = ClientAddress.Of(handshake.Peer, _head, trustedProxies, out var isTrusted);
         if (!runtime.Routes.TryMatch(_head.View, out var route))
             return Refuse(handshake, HandshakeOutcome.NoRoute, "No route matches this host and path.");
+        if (!IsOriginAllowed(route, isTrusted))
+            return Refuse(handshake, HandshakeOutcome.OriginRefused, "This origin may not open WebSockets here.");
         if (route.Choose(random) is not { } backend)
             return Refuse(handshake, HandshakeOutcome.NoBackend, "Every backend of the route has weight 0.");
 
@@ -78,26 +82,23 @@ internal sealed class HandshakePolicy(
             attempt = new HandshakeAttempt();
         attempt.Begin(backend);
         handshake.PolicyState = attempt;
-        if (!attempt.TryNext(random, handshake.Now))
-            return Refuse(handshake, HandshakeOutcome.NoEndpoint, Refusals.DescribeNone(backend));
-
         _ = _head.TryGet("sec-websocket-key"u8, out var key);
         AcceptKey.Compute(key, attempt.ExpectedAccept);
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
-        var trusted = IsTrusted(listener.TrustedProxies, handshake.Client);
         attempt.Hold = holds.Of(backend);
-        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Client, trusted, handshake.Id, extensions: attempt.Hold is null);
+        attempt.Gate = backend.Auth;
+        attempt.Question = attempt.Gate is null ? null : QuestionOf(attempt.Gate, handshake, isTrusted);
+        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Peer, isTrusted, handshake.Id, extensions: attempt.Hold is null, attempt.Gate);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
-        return Dial(handshake, attempt);
+        return Enter(handshake, attempt);
     }
-
-    public HandshakeStep OnResumed(Handshake handshake, bool isTimeout) => throw new NotSupportedException();
 
     public void OnRequestFault(Handshake handshake, RequestFault fault) => _ = fault switch
     {
         RequestFault.HeadTimeout => Refuse(handshake, HandshakeOutcome.HeadTimeout, "The request head did not come whole in time."),
         RequestFault.HeadTooLarge => Refuse(handshake, HandshakeOutcome.HeadTooLarge, "The request head is over 32 KiB."),
+        RequestFault.BadProxyHeader => Refuse(handshake, HandshakeOutcome.BadProxyHeader, ""),
         _ => Refuse(handshake, HandshakeOutcome.BadRequest, Refusals.Describe(HeadFault.ControlByte)),
     };
 
@@ -131,10 +132,11 @@ internal sealed class HandshakePolicy(
                     return OnDialFailed(handshake, DialFailure.MalformedResponse);
                 attempt.Succeed(handshake.Now);
                 handshake.ReservedBits = UpgradeRules.ReservedBitsOf(in response);
-                handshake.Settings = SettingsOf(attempt.Backend, attempt.Endpoint!);
+                handshake.Settings = SettingsOf(attempt);
                 handshake.SubProtocol = UpgradeRules.SubProtocolOf(in response);
                 handshake.Hold = HoldPlans.Fits(attempt.Backend, in response) ? attempt.Hold : null;
                 UpgradeHeads.WriteSwitching(handshake.Response, in response);
+                attempt.AppendCookie(handshake.Response, runtime.Time.GetUtcNow().ToUnixTimeSeconds());
                 return HandshakeStep.Upgrade;
 
             case < 200:
@@ -166,7 +168,7 @@ internal sealed class HandshakePolicy(
     public void OnEstablished(Handshake handshake)
     {
         var attempt = AttemptOf(handshake);
-        var endpoint = attempt.Establish();
+        var endpoint = attempt.Establish(handshake.Now);
         Report(handshake, HandshakeOutcome.Upgraded, 101, attempt.Backend, endpoint);
         Recycle(handshake);
     }
@@ -183,7 +185,7 @@ internal sealed class HandshakePolicy(
         var endpoint = attempt?.Last;
         if (attempt is not null)
         {
-            attempt.Release(handshake.Now);
+            attempt.Leave(handshake.Client, handshake.Now);
             runtime.Leave(handshake.ListenerId);
         }
 
@@ -194,9 +196,11 @@ internal sealed class HandshakePolicy(
     public void OnPairEnded(in PairEnd end)
     {
         var endpoint = runtime.EndpointOf(end.EndpointId);
+        var backend = runtime.BackendOf(end.BackendId);
         endpoint.Release();
+        backend.Counts.Release(in end.Claims, end.Client);
         runtime.Leave(end.ListenerId);
-        telemetry.OnPairEnded(in end, runtime.BackendOf(end.BackendId), endpoint);
+        telemetry.OnPairEnded(in end, backend, endpoint);
     }
 
     internal static bool IsTrusted(IReadOnlyList<System.Net.IPNetwork> proxies, in NativeAddress client)
@@ -239,17 +243,20 @@ internal sealed class HandshakePolicy(
         return HandshakeStep.Dial;
     }
 
-    private static PairSettings SettingsOf(BackendState backend, EndpointState endpoint)
+    private static PairSettings SettingsOf(HandshakeAttempt attempt)
     {
-        var options = backend.Options;
+        var options = attempt.Backend.Options;
         return new PairSettings
         {
             PingInterval = Milliseconds(options.KeepAlive.PingInterval),
             PongTimeout = Milliseconds(options.KeepAlive.PongTimeout),
             IdleTimeout = Milliseconds(options.KeepAlive.IdleTimeout),
             SpillCap = options.Spill,
-            BackendId = backend.Id,
-            EndpointId = endpoint.Id,
+            BackendId = attempt.Backend.Id,
+            EndpointId = attempt.Endpoint!.Id,
+            Claims = attempt.Claims,
+            MessageBytes = options.Limits.MessageBytes,
+            MessagesPerSecond = options.Limits.MessagesPerSecond,
         };
     }
 
@@ -260,10 +267,10 @@ internal sealed class HandshakePolicy(
         return bytes;
     }
 
-    private HandshakeStep Refuse(Handshake handshake, HandshakeOutcome outcome, string detail)
+    private HandshakeStep Refuse(Handshake handshake, HandshakeOutcome outcome, string detail, int retryAfter = 1)
     {
         _outcome = outcome;
-        _status = Refusals.Write(handshake.Response, outcome, detail);
+        _status = Refusals.Write(handshake.Response, outcome, detail, retryAfter);
         return HandshakeStep.Refuse;
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Interop;
@@ -13,11 +14,16 @@ namespace Holdfast.Gateway.Handshakes;
 /// </summary>
 internal static class UpgradeHeads
 {
+    /// <summary>Bytes of a request's head, the client's or the endpoint's.</summary>
+    public const int MaxHead = 32 * 1024;
+
     private static readonly byte[] HexDigits = "0123456789abcdef"u8.ToArray();
 
     /// <summary>Writes the request head for an endpoint.</summary>
     /// <param name="extensions">False: no extension is offered, since the next endpoint could not go on with another's compression.</param>
-    public static void WriteRequest(ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id, bool extensions = true)
+    /// <param name="auth">What only its service may say is left out; null: nobody is asked.</param>
+    public static void WriteRequest(
+        ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id, bool extensions = true, AuthGate? auth = null)
     {
         output.Clear();
         output.Append("GET "u8);
@@ -27,6 +33,8 @@ internal static class UpgradeHeads
         {
             var name = head.Name(i);
             if (!extensions && HeadRules.NameEquals(name, "sec-websocket-extensions"u8))
+                continue;
+            if (auth?.IsCopied(name) == true)
                 continue;
             if (!IsHopByHop(name) && !IsStripped(name, trusted) && !HeadRules.NameEquals(name, "content-length"u8) && !head.Lists("connection"u8, name))
                 AppendLine(output, name, head.Value(i));
@@ -39,6 +47,19 @@ internal static class UpgradeHeads
         output.Append("Holdfast-Connection-Id: "u8);
         AppendHex(output, id);
         output.Append("\r\n\r\n"u8);
+    }
+
+    /// <summary>Puts whole lines at the end of a head that is written. False, and nothing is done: the head would be over what any head may be.</summary>
+    public static bool Insert(ByteBuffer output, ReadOnlySpan<byte> lines)
+    {
+        if (lines.IsEmpty)
+            return true;
+        if (output.Length + lines.Length > MaxHead)
+            return false;
+        output.RemoveLast(2);
+        output.Append(lines);
+        output.Append("\r\n"u8);
+        return true;
     }
 
     /// <summary>Writes a request head that an endpoint was sent before for another, with a key of its own and the number of the re-home.</summary>

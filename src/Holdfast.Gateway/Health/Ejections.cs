@@ -64,7 +64,8 @@ internal sealed class Ejections(string backend, HealthEvents? events = null)
     /// <param name="excluded">Ids of endpoints that this handshake has tried.</param>
     /// <param name="isHandshake">A plain request can prove only an endpoint that was ejected for plain requests alone.</param>
     /// <param name="trial">Unlike 0 when there is one.</param>
-    public EndpointState? TryBeginTrial(long nowMs, ReadOnlySpan<int> excluded, bool isHandshake, out long trial)
+    /// <param name="only">No other endpoint may be tried; null: any may.</param>
+    public EndpointState? TryBeginTrial(long nowMs, ReadOnlySpan<int> excluded, bool isHandshake, out long trial, EndpointState? only = null)
     {
         trial = 0;
         if (Count == 0)
@@ -77,7 +78,7 @@ internal sealed class Ejections(string backend, HealthEvents? events = null)
             {
                 var state = endpoint.Ejection;
                 if (state.Phase == EjectionPhase.Ejected && state.Until <= nowMs && (isHandshake || !state.HandshakeFailed)
-                    && IsServing(endpoint) && !excluded.Contains(endpoint.Id)
+                    && IsServing(endpoint) && !excluded.Contains(endpoint.Id) && (only is null || ReferenceEquals(only, endpoint))
                     && (best is null || state.Until < seen.Until))
                     (best, seen) = (endpoint, state);
             }

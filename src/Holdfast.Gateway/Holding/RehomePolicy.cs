@@ -74,7 +74,7 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
     {
         var attempt = (Attempt)handshake.PolicyState!;
         attempt.Backend.Ejections.Upgraded(attempt.Endpoint, handshake.Now);
-        attempt.Endpoint.EndHandshake();
+        attempt.Backend.EndHandshake(attempt.Endpoint, handshake.Now);
         Recycle(handshake);
     }
 
@@ -83,8 +83,8 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
         if (handshake.PolicyState is not Attempt attempt)
             return;
         attempt.Backend.Ejections.GiveBack(attempt.Endpoint, attempt.Trial, handshake.Now);
-        attempt.Endpoint.EndHandshake();
         attempt.Endpoint.Release();
+        attempt.Backend.EndHandshake(attempt.Endpoint, handshake.Now);
         Recycle(handshake);
     }
 

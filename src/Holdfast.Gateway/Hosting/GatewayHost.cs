@@ -93,6 +93,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _configuration = configuration;
         _adminAddress = configuration.Admin.Address;
         _runtime = new GatewayRuntime(options.Time, new LoopClock(options.LoopTime));
+        _runtime.Secrets.Load(configuration);
         _runtime.Apply(configuration);
         _runtime.Configuration.Start(null, default, options.Time.GetUtcNow());
         _listeners = new ListenerSet(_runtime, DescriptorBudget.Cap(Sys.DescriptorLimit()));
@@ -148,7 +149,7 @@ public sealed class GatewayHost : IAsyncDisposable
     /// <summary>Standard output, as the access log wants it. Not to be disposed.</summary>
     public static Stream OpenAccessLog() => AccessLog.OpenStandardOutput();
 
-    /// <summary>Listens and serves. Throws <see cref="IOException"/> that names the address when it cannot listen.</summary>
+    /// <summary>Listens and serves. Throws <see cref="IOException"/> that names the address when it cannot listen, or the key of a secret that it cannot read.</summary>
     public static async Task<GatewayHost> StartAsync(GatewayConfiguration configuration, GatewayHostOptions options, CancellationToken cancel = default)
     {
         var host = new GatewayHost(configuration, options);
@@ -166,7 +167,7 @@ public sealed class GatewayHost : IAsyncDisposable
 
     /// <summary>
     /// Puts another configuration in force for what comes from now on; open connections are not touched. Any thread; calls take turns. Throws
-    /// <see cref="IOException"/>, having changed nothing, when a listener cannot be opened.
+    /// <see cref="IOException"/>, having changed nothing, when a listener cannot be opened or a secret not be read.
     /// </summary>
     public Task ApplyAsync(GatewayConfiguration configuration) => ApplyAsync(configuration, default);
 
@@ -177,6 +178,7 @@ public sealed class GatewayHost : IAsyncDisposable
         {
             if (_runtime.Phase is GatewayPhase.Closing or GatewayPhase.Stopped)
                 throw new OperationCanceledException("The gateway stops.");
+            _runtime.Secrets.Load(configuration);
             var change = await _listeners.OpenAsync(configuration.Listeners, AdminAddress).ConfigureAwait(false);
             await _discovery.ApplyAsync(configuration, _stopped.Token).ConfigureAwait(false);
             var needsRestart = ApplyAdmin(configuration.Admin);
@@ -236,6 +238,8 @@ public sealed class GatewayHost : IAsyncDisposable
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
+        foreach (var backend in _runtime.KnownBackends)
+            backend.Auth?.Dispose();
         await _app.DisposeAsync().ConfigureAwait(false);
         if (_stop is null)
             _ended.TrySetResult();
@@ -252,10 +256,9 @@ public sealed class GatewayHost : IAsyncDisposable
             var random = new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
             var holds = new HoldPlans(loops.Length, _runtime.HoldMemory);
             var rehomes = new RehomePolicy(_runtime, _telemetry, random, OnBug);
-            loops[i] = new EventLoop(i, new HandshakePolicy(_runtime, _telemetry, handOff, holds, random, OnBug), _runtime.Clock, rehomes: rehomes)
-            {
-                DescriptorCap = DescriptorBudget.Cap(descriptors),
-            };
+            var handshakes = new HandshakePolicy(_runtime, _telemetry, handOff, holds, random, OnBug);
+            loops[i] = new EventLoop(i, handshakes, _runtime.Clock, rehomes: rehomes) { DescriptorCap = DescriptorBudget.Cap(descriptors) };
+            handshakes.Resume = loops[i].Resume;
         }
 
         _runtime.Loops = loops;

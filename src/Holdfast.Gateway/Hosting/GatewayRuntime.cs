@@ -1,5 +1,8 @@
 using System.Net;
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Health;
@@ -30,13 +33,14 @@ internal sealed class GatewayRuntime
     private int _admitted;
     private volatile GatewayPhase _phase = GatewayPhase.Starting;
 
-    private readonly HealthEvents _healthEvents;
+    private readonly BackendHost _host;
 
     public GatewayRuntime(TimeProvider time, LoopClock clock)
     {
         (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
         Drains = new EndpointDrains(this);
-        _healthEvents = new HealthEvents(() => Logger);
+        var queue = new QueueHost(time, () => clock.Milliseconds, action => Loops[0].Post(_ => action()));
+        _host = new BackendHost(new HealthEvents(() => Logger), queue, () => Logger);
     }
 
     public TimeProvider Time { get; }
@@ -45,6 +49,9 @@ internal sealed class GatewayRuntime
     public ILogger Logger { get; set; } = NullLogger.Instance;
 
     public EndpointDrains Drains { get; }
+
+    /// <summary>Loaded before a configuration is applied.</summary>
+    public AffinitySecrets Secrets { get; } = new();
 
     /// <summary>What held connections may keep of their clients' messages, all together.</summary>
     public HoldMemory HoldMemory { get; } = new(capacity: 0);
@@ -142,11 +149,16 @@ internal sealed class GatewayRuntime
             var backends = new List<BackendState>();
             foreach (var options in configuration.Backends)
             {
+                var affinity = new AffinityPlan(options, Secrets);
                 // A name that returns goes on counting where it was, however long ago.
                 if (!known.Remove(options.Name, out var backend) && (backend = Array.Find(_backendsById, b => b.Name == options.Name)) is null)
-                    _backendsById = [.. _backendsById, backend = new BackendState(_backendsById.Length, options, [], _healthEvents)];
+                {
+                    backend = new BackendState(_backendsById.Length, options, [], _host, affinity);
+                    _backendsById = [.. _backendsById, backend];
+                }
+
                 var isSameName = options.Dns is { } dns && backend.Options.Dns is { } before && (dns.Name, dns.Port) == (before.Name, before.Port);
-                Replace(backend, options, isSameName ? [.. backend.Endpoints.ToArray().Select(e => e.Address)] : options.Endpoints, DrainCause.Removed);
+                Replace(backend, options, isSameName ? [.. backend.Endpoints.ToArray().Select(e => e.Address)] : options.Endpoints, DrainCause.Removed, affinity);
                 backends.Add(backend);
             }
 
@@ -175,14 +187,14 @@ internal sealed class GatewayRuntime
         }
     }
 
-    /// <summary>Forgets endpoints that left and have no connection any more. Called now and then, by one thread.</summary>
+    /// <summary>Forgets endpoints that left, have no connection any more and keep no session. Called now and then, by one thread.</summary>
     public void ForgetGone()
     {
         lock (_gate)
         {
             foreach (var backend in KnownBackends)
             {
-                var gone = Array.FindAll(backend.Leaving.ToArray(), static e => e.Connections == 0);
+                var gone = Array.FindAll(backend.Leaving.ToArray(), e => e.Connections == 0 && !backend.KeepsSessions(e, Clock.Milliseconds));
                 if (gone.Length == 0)
                     continue;
                 backend.Apply(backend.Options, backend.Endpoints.ToArray(), [.. backend.Leaving.ToArray().Except(gone)]);
@@ -201,12 +213,12 @@ internal sealed class GatewayRuntime
     }
 
     /// <summary>Under the gate.</summary>
-    private void Replace(BackendState backend, BackendOptions options, IReadOnlyList<EndpointAddress> addresses, DrainCause cause)
+    private void Replace(BackendState backend, BackendOptions options, IReadOnlyList<EndpointAddress> addresses, DrainCause cause, AffinityPlan? affinity = null)
     {
         var before = backend.Endpoints.ToArray();
         var endpoints = addresses.Select(a => backend.Find(a) ?? NewEndpoint(a, options)).ToArray();
         var left = before.Except(endpoints).Where(static e => e.Phase != EndpointPhase.Gone).ToArray();
-        backend.Apply(options, endpoints, [.. backend.Leaving.ToArray().Except(endpoints), .. left]);
+        backend.Apply(options, endpoints, [.. backend.Leaving.ToArray().Except(endpoints), .. left], affinity);
         foreach (var endpoint in left)
             Drains.Begin(backend, endpoint, cause);
         foreach (var endpoint in endpoints)

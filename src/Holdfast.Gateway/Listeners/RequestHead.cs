@@ -25,13 +25,14 @@ internal enum HeadFault
 /// pass is refused here. One per loop, used again for each request; spans are valid until the next <see cref="Parse"/>. Allocates nothing for
 /// good heads.
 /// </summary>
-internal sealed class RequestHead : IHeaderLookup, IHttpRequestLineHandler, IHttpHeadersHandler
+/// <param name="maxHeaders">Lines at most.</param>
+internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHeaderLookup, IHttpRequestLineHandler, IHttpHeadersHandler
 {
     /// <summary>Header lines at most (Kestrel's and Apache's default).</summary>
     public const int MaxHeaders = 100;
 
     private readonly HttpParser<RequestHead> _parser = new(showErrorDetails: false);
-    private readonly Line[] _lines = new Line[MaxHeaders];
+    private readonly Line[] _lines = new Line[maxHeaders];
     private byte[] _bytes = new byte[4096];
     private int _length;
     private Slice _method, _target, _path, _query, _host;
@@ -65,11 +66,13 @@ internal sealed class RequestHead : IHeaderLookup, IHttpRequestLineHandler, IHtt
 
     public ReadOnlySpan<byte> Value(int index) => At(_lines[index].Value);
 
-    public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
+
+    public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
     {
         for (var i = 0; i < HeaderCount; i++)
         {
-            if (!HeadRules.NameEquals(At(_lines[i].Name), name))
+            if (!HeadRules.NameEquals(At(_lines[i].Name), name) || index-- > 0)
                 continue;
             value = At(_lines[i].Value);
             return true;
@@ -162,7 +165,7 @@ internal sealed class RequestHead : IHeaderLookup, IHttpRequestLineHandler, IHtt
     {
         if (_fault != HeadFault.None)
             return;
-        if (HeaderCount == MaxHeaders)
+        if (HeaderCount == _lines.Length)
         {
             _fault = HeadFault.TooManyHeaders;
             return;

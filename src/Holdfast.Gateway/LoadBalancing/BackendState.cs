@@ -1,6 +1,11 @@
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
+using Holdfast.Gateway.Limits;
+using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.LoadBalancing;
 
@@ -10,16 +15,23 @@ namespace Holdfast.Gateway.LoadBalancing;
 /// </summary>
 internal sealed class BackendState
 {
+    private readonly BackendHost? _host;
     private volatile Snapshot _snapshot;
     private volatile DiscoveryStatus? _discovery;
+    private volatile AuthGate? _auth;
 
-    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, HealthEvents? events = null)
+    /// <param name="host">Null: nothing is told, and nobody looks at the queue but by hand.</param>
+    /// <param name="affinity">Null: made of the options.</param>
+    public BackendState(int id, BackendOptions options, EndpointState[] endpoints, BackendHost? host = null, AffinityPlan? affinity = null)
     {
+        _host = host;
         Id = id;
         Name = options.Name;
-        Ejections = new Ejections(options.Name, events);
+        Queue = new HandshakeQueue(this, host?.Queue);
+        Ejections = new Ejections(options.Name, host?.Events);
         Ejections.Follow(options.Health.Eject, endpoints);
-        _snapshot = new Snapshot(options, endpoints, [], LoadBalancingPolicies.Create(options.LoadBalancing));
+        ApplyAuth(options.Auth);
+        _snapshot = new Snapshot(options, endpoints, [], LoadBalancingPolicies.Create(options.LoadBalancing), affinity ?? new AffinityPlan(options));
     }
 
     public string Name { get; }
@@ -29,8 +41,20 @@ internal sealed class BackendState
 
     public BackendOptions Options => _snapshot.Options;
 
+    /// <summary>What its requests are known by.</summary>
+    public AffinityPlan Affinity => _snapshot.Affinity;
+
     /// <summary>Who is told how handshakes and requests went.</summary>
     public Ejections Ejections { get; }
+
+    /// <summary>Handshakes that wait for an endpoint.</summary>
+    public HandshakeQueue Queue { get; }
+
+    /// <summary>What its connections are counted under.</summary>
+    public BackendCounts Counts { get; } = new();
+
+    /// <summary>Who is asked about handshakes and requests; null: nobody. Taken once for each: another one's names to strip and to copy may differ.</summary>
+    public AuthGate? Auth => _auth;
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
@@ -49,13 +73,16 @@ internal sealed class BackendState
     /// Puts new options and endpoints in force. Endpoints that stay are the same objects, so their counts stay exact; the arrays are owned by
     /// this backend from here on.
     /// </summary>
-    public void Apply(BackendOptions options, EndpointState[] endpoints, EndpointState[] leaving)
+    /// <param name="affinity">Null: as it was, or one with a secret of its own when the options have another.</param>
+    public void Apply(BackendOptions options, EndpointState[] endpoints, EndpointState[] leaving, AffinityPlan? affinity = null)
     {
         var old = _snapshot;
         // The turn of a round robin survives a change of its endpoints.
         var policy = old.Options.LoadBalancing == options.LoadBalancing ? old.Policy : LoadBalancingPolicies.Create(options.LoadBalancing);
-        _snapshot = new Snapshot(options, endpoints, leaving, policy);
+        affinity ??= old.Options.Affinity == options.Affinity && ReferenceEquals(policy, old.Policy) ? old.Affinity : new AffinityPlan(options);
+        _snapshot = new Snapshot(options, endpoints, leaving, policy, affinity);
         Ejections.Follow(options.Health.Eject, endpoints);
+        ApplyAuth(options.Auth);
     }
 
     /// <summary>The endpoint with this address that is not Gone, leaving ones included, or null.</summary>
@@ -86,6 +113,13 @@ internal sealed class BackendState
 
         return false;
     }
+
+    /// <summary>Whether an endpoint that is not this one is ready and healthy.</summary>
+    public bool HasReadyBut(EndpointState endpoint) => Array.Exists(
+        _snapshot.Endpoints, e => !ReferenceEquals(e, endpoint) && e.Phase == EndpointPhase.Ready && e.Health == EndpointHealth.Healthy);
+
+    /// <summary>Whether sessions that are bound to an endpoint that drains may still return to it.</summary>
+    public bool KeepsSessions(EndpointState endpoint, long nowMs) => Affinity.IsByCookie && endpoint.Keeps(ushort.MaxValue, nowMs);
 
     /// <summary>
     /// Picks an endpoint for a handshake. When it is taken, a connection and a handshake are counted on it, exactly within the backend's limits: the caller calls
@@ -121,40 +155,70 @@ internal sealed class BackendState
     }
 
     /// <remarks>
-    /// In this order: an endpoint whose trial is due, unless this handshake has failed elsewhere already; one that is ready and healthy;
-    /// then a trial; then one that drains but still serves; then one that is not known to be ready; and last, one that should be ejected. Where an endpoint
-    /// would do but for its limits, those behind it are not asked.
+    /// In this order: the endpoint that the session is bound to; one whose trial is due, unless this handshake has failed elsewhere already; one that is ready and
+    /// healthy; then a trial; then one that drains but still serves; then one that is not known to be ready; and last, one that should be ejected. Where an endpoint
+    /// would do but for its limits, those behind it are not asked. A key that is hashed decides within each of these.
     /// </remarks>
     private Reservation Pick(Snapshot snapshot, in PickRequest request, EndpointRoom room, bool mayTry, out EndpointState? endpoint, out long trial)
     {
         trial = 0;
+        var bound = snapshot.Bound.Find(in request, out var isPreferred);
+        if (isPreferred && HasPlace(bound!, room))
+        {
+            endpoint = bound;
+            return OfBound(bound!, room);
+        }
+
         var isFirst = request.Excluded.IsEmpty;
-        if (mayTry && isFirst && (endpoint = Ejections.TryBeginTrial(request.NowMs, request.Excluded, request.IsHandshake, out trial)) is not null)
+        if (mayTry && isFirst && (endpoint = TryBeginTrial(snapshot, in request, out trial)) is not null)
             return Reservation.Taken;
-        if (TryPick(snapshot, in request, EndpointPhase.Ready, room, out endpoint) is { } ready)
+        if (TryPick(snapshot, in request, EndpointPhase.Ready, room, bound, out endpoint) is { } ready)
             return ready;
         if (mayTry && !isFirst && (endpoint = Ejections.TryBeginTrial(request.NowMs, request.Excluded, request.IsHandshake, out trial)) is not null)
             return Reservation.Taken;
-        if (TryPick(snapshot, in request, EndpointPhase.Draining, room, out endpoint) is { } draining)
+        if (TryPick(snapshot, in request, EndpointPhase.Draining, room, bound, out endpoint) is { } draining)
             return draining;
-        if (TryPick(snapshot, in request, EndpointPhase.Starting, room, out endpoint) is { } starting)
+        if (TryPick(snapshot, in request, EndpointPhase.Starting, room, bound, out endpoint) is { } starting)
             return starting;
         return mayTry && (endpoint = Ejections.PutBack(request.Excluded)) is not null ? Reservation.Taken : Reservation.None;
     }
 
-    /// <summary>Null: no endpoint of this phase would do, whatever its limits.</summary>
-    private static Reservation? TryPick(Snapshot snapshot, in PickRequest request, EndpointPhase phase, EndpointRoom room, out EndpointState? endpoint)
+    /// <summary>A key that is hashed tries an ejected endpoint only where it would be that endpoint's: else each trial would send it astray.</summary>
+    private EndpointState? TryBeginTrial(Snapshot snapshot, in PickRequest request, out long trial)
     {
-        var context = new PickContext(request.Random, request.NowMs, snapshot.SlowStartMs, request.Excluded, phase, room);
-        endpoint = snapshot.Policy.Pick(snapshot.Endpoints, in context);
+        trial = 0;
+        if (request.Key.Hash is not { } hash)
+            return Ejections.TryBeginTrial(request.NowMs, request.Excluded, request.IsHandshake, out trial);
+        return Ejections.Count > 0 && ConsistentHashPolicy.OwnerOf(hash, snapshot.Endpoints, request.Excluded) is { Ejection.IsInService: false } owner
+            ? Ejections.TryBeginTrial(request.NowMs, request.Excluded, request.IsHandshake, out trial, owner)
+            : null;
+    }
+
+    /// <summary>Null: no endpoint of this phase would do, whatever its limits.</summary>
+    /// <param name="bound">The endpoint of the session, in whatever phase; null: none.</param>
+    private static Reservation? TryPick(
+        Snapshot snapshot, in PickRequest request, EndpointPhase phase, EndpointRoom room, EndpointState? bound, out EndpointState? endpoint)
+    {
+        endpoint = bound;
+        if (bound?.Phase == phase && HasPlace(bound, room))
+            return OfBound(bound, room);
+
+        // A key waits for its endpoint's handshakes, but not for connections there to end.
+        var isKeyed = request.Key.Hash is not null;
+        var context = new PickContext(request.Random, request.NowMs, snapshot.SlowStartMs, request.Excluded, phase, isKeyed ? room with { Handshakes = 0 } : room)
+        {
+            Hash = request.Key.Hash,
+            Bound = snapshot.Options.BoundedLoad,
+        };
+        endpoint = (isKeyed ? ConsistentHashPolicy.Instance : snapshot.Policy).Pick(snapshot.Endpoints, in context);
         if (endpoint is not null)
-            return Reservation.Taken;
+            return isKeyed ? OfBound(endpoint, room) : Reservation.Taken;
         Reservation? without = null;
         foreach (var candidate in snapshot.Endpoints)
         {
             if (!context.Suits(candidate))
                 continue;
-            if (room.Connections == 0 || candidate.Connections < room.Connections)
+            if (HasPlace(candidate, room))
                 return Reservation.Busy;
             without = Reservation.Full;
         }
@@ -162,20 +226,53 @@ internal sealed class BackendState
         return without;
     }
 
+    private static bool HasPlace(EndpointState endpoint, EndpointRoom room) => room.Connections == 0 || endpoint.Connections < room.Connections;
+
+    private static Reservation OfBound(EndpointState endpoint, EndpointRoom room) =>
+        room.Handshakes == 0 || endpoint.Handshakes < room.Handshakes ? Reservation.Taken : Reservation.Busy;
+
+    /// <summary>A handshake at an endpoint ended, whatever way: who waits may have its slot.</summary>
+    public void EndHandshake(EndpointState endpoint, long nowMs)
+    {
+        endpoint.EndHandshake();
+        Queue.Pump(nowMs);
+    }
+
     public override string ToString() => Name;
+
+    private void ApplyAuth(AuthOptions? options)
+    {
+        var old = _auth;
+        if (AuthGate.AreSame(old?.Options, options))
+            return;
+        var auth = options is null ? null : new AuthGate(options, Name, _host?.Queue.Time, _host?.Logger);
+        if (auth is not null)
+            auth.Released = Queue.PumpSoon;
+        _auth = auth;
+        old?.Dispose();
+        // It may have places where the old one had none.
+        Queue.PumpSoon();
+    }
 
     private static EndpointState? Find(EndpointState[] endpoints, EndpointAddress address) =>
         Array.Find(endpoints, e => e.Address == address && e.Phase != EndpointPhase.Gone);
 
-    private sealed class Snapshot(BackendOptions options, EndpointState[] endpoints, EndpointState[] leaving, ILoadBalancingPolicy policy)
+    private sealed class Snapshot(
+        BackendOptions options, EndpointState[] endpoints, EndpointState[] leaving, ILoadBalancingPolicy policy, AffinityPlan affinity)
     {
         public readonly BackendOptions Options = options;
         public readonly EndpointState[] Endpoints = endpoints;
         public readonly EndpointState[] Leaving = leaving;
         public readonly ILoadBalancingPolicy Policy = policy;
+        public readonly AffinityPlan Affinity = affinity;
+        public readonly BoundEndpoints Bound = new(affinity, endpoints, leaving);
         public readonly long SlowStartMs = (long)options.SlowStart.TotalMilliseconds;
 
         public EndpointRoom RoomFor(in PickRequest request) =>
             new(Options.Limits.ConnectionsPerEndpoint, request.IsAhead ? 0 : Options.Handshakes.InFlightPerEndpoint);
     }
 }
+
+/// <summary>What backends need of the gateway around them.</summary>
+/// <param name="Logger">Asked when something is written.</param>
+internal sealed record BackendHost(HealthEvents Events, QueueHost Queue, Func<ILogger> Logger);

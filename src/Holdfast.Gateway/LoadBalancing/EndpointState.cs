@@ -1,5 +1,7 @@
+using System.Text;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Health;
+using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
 
 namespace Holdfast.Gateway.LoadBalancing;
@@ -43,11 +45,15 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     private long _readySince = Never;
     private volatile ResolvedAddress? _resolved;
     private volatile string? _checkFailure;
+    private volatile DrainPlan? _drain;
 
     /// <summary>Unique in this process, never reused.</summary>
     public int Id { get; } = id;
 
     public EndpointAddress Address { get; } = address;
+
+    /// <summary>Of the address: the same in every gateway and after every restart.</summary>
+    public ulong Hash { get; } = StableHash.Of(Encoding.UTF8.GetBytes(address.ToString()));
 
     /// <summary>Where to dial; null while the host name has not been resolved.</summary>
     public ResolvedAddress? Resolved
@@ -70,6 +76,13 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     {
         get => _checkFailure;
         set => _checkFailure = value;
+    }
+
+    /// <summary>How its open connections are being closed; null: it is not drained, or nobody has said yet.</summary>
+    public DrainPlan? Drain
+    {
+        get => _drain;
+        set => _drain = value;
     }
 
     /// <summary>Connections reserved and open.</summary>
@@ -125,6 +138,14 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     /// at once, and it has most likely been started again.
     /// </summary>
     public void RestartSlowly(long nowMs) => Volatile.Write(ref _readySince, nowMs);
+
+    /// <summary>
+    /// Whether it drains and a session that is bound to it may still return: until the session's turn among the closes, so that sessions move as evenly as connections
+    /// are closed. After one failure no more: it may serve those that it has, and no longer listen.
+    /// </summary>
+    /// <param name="turn">In 65,536ths of the drain's duration.</param>
+    public bool Keeps(ushort turn, long nowMs) => Phase == EndpointPhase.Draining && Health == EndpointHealth.Healthy && FailuresInARow == 0
+        && Drain is { } drain && nowMs < drain.Start + ((long)drain.Duration * turn >> 16);
 
     /// <summary>What its active check says.</summary>
     public void SetHealth(EndpointHealth health) => Volatile.Write(ref _check, (int)health);

@@ -21,7 +21,7 @@ internal static class LoadBalancingPolicies
         LoadBalancingPolicy.PowerOfTwoChoices => new PowerOfTwoChoicesPolicy(),
         LoadBalancingPolicy.RoundRobin => new RoundRobinPolicy(),
         LoadBalancingPolicy.Random => new RandomPolicy(),
-        LoadBalancingPolicy.ConsistentHash => throw new NotSupportedException("consistentHash"),
+        LoadBalancingPolicy.ConsistentHash => ConsistentHashPolicy.Instance,
         _ => throw new ArgumentOutOfRangeException(nameof(policy), policy, "Not a policy."),
     };
 

@@ -22,6 +22,12 @@ internal readonly ref struct PickContext(
 
     public Random Random { get; } = random;
 
+    /// <summary>Of the key that decides where a consistent hash goes; null: there is no key.</summary>
+    public ulong? Hash { get; init; }
+
+    /// <summary>A consistent hash picks no endpoint that has more than this times the mean of connections; 0: no bound.</summary>
+    public double Bound { get; init; }
+
     /// <summary>In the phase asked for, healthy, and not tried before.</summary>
     public bool Suits(EndpointState endpoint) =>
         endpoint.Phase == phase && endpoint.Health == EndpointHealth.Healthy && !_excluded.Contains(endpoint.Id);

@@ -27,4 +27,7 @@ internal interface IHeaderLookup
     /// <param name="name">Lower case; compared ignoring case.</param>
     /// <param name="value">Valid only during the caller's call.</param>
     bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value);
+
+    /// <summary>As the above, for the line that so many others of this name come before.</summary>
+    bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value);
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.LoadBalancing;
 
 namespace Holdfast.Gateway.Routing;
@@ -12,10 +13,12 @@ internal sealed class Route
     private readonly (byte[] Name, byte[] Value)[] _query;
     private readonly BackendState[] _backends;
     private readonly long[] _sums;
+    private int _hasRefusedOrigin;
 
     public Route(int index, RouteOptions options, Func<string, BackendState> backendOf)
     {
         (Index, Options) = (index, options);
+        Origins = OriginRules.Compile(options.Origins);
         _methods = [.. options.Methods.Select(Encoding.ASCII.GetBytes)];
         _headers = [.. options.Headers.Select(h => (Encoding.ASCII.GetBytes(h.Name.ToLowerInvariant()), Encoding.ASCII.GetBytes(h.Value)))];
         _query = [.. options.Query.Select(q => (Encoding.ASCII.GetBytes(q.Name), Encoding.ASCII.GetBytes(q.Value)))];
@@ -32,6 +35,12 @@ internal sealed class Route
     public int Index { get; }
 
     public RouteOptions Options { get; }
+
+    /// <summary>Which sites' pages may open WebSockets here.</summary>
+    public OriginRules Origins { get; }
+
+    /// <summary>Whether nobody has been refused for the origin before: asked once for each refusal.</summary>
+    public bool IsFirstRefusedOrigin() => Interlocked.Exchange(ref _hasRefusedOrigin, 1) == 0;
 
     /// <summary>Backends with a weight above 0, in the configuration's order.</summary>
     public ReadOnlySpan<BackendState> Backends => _backends;
@@ -92,7 +101,7 @@ internal sealed class Route
     }
 
     /// <summary>The first parameter of this name (Gateway API recommends the first of several); raw, without percent-decoding.</summary>
-    private static bool TryGetParameter(ReadOnlySpan<byte> query, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    internal static bool TryGetParameter(ReadOnlySpan<byte> query, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
         while (!query.IsEmpty)
         {

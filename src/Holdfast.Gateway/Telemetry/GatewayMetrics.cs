@@ -4,6 +4,7 @@ using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
+using Holdfast.Gateway.Limits;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
@@ -20,8 +21,8 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
 {
     public const string MeterName = "Holdfast.Gateway";
 
-    /// <summary>In seconds. From the step of the loop's coarse clock to the default handshake time-out.</summary>
-    private static readonly double[] HandshakeBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+    /// <summary>In seconds. From the step of the loop's coarse clock to the default handshake time-out, and to what a long queue may take before it.</summary>
+    private static readonly double[] HandshakeBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
     /// <summary>In seconds. From what a re-home between two idle processes takes to the default of the hold's patience.</summary>
     private static readonly double[] RehomeBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -30,6 +31,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     private readonly EndpointDirectory _endpoints;
     private readonly Counter<long> _ends;
     private readonly Counter<long> _handshakes;
+    private readonly Counter<long> _limitRefusals;
     private readonly Counter<long> _checks;
     private readonly Counter<long> _lookups;
     private readonly Histogram<double> _handshakeSeconds;
@@ -46,6 +48,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         var meter = factory.Create(MeterName);
         _ends = meter.CreateCounter<long>("holdfast_connection_ends", "{connection}", "Established connections that ended, by first cause and the side it came from.");
         _handshakes = meter.CreateCounter<long>("holdfast_handshakes", "{handshake}", "Handshakes that ended, by outcome; the backend is empty when none was chosen.");
+        _limitRefusals = meter.CreateCounter<long>("holdfast_limit_refusals", "{refusal}", "Handshakes refused and connections ended because a limit was reached.");
         _checks = meter.CreateCounter<long>("holdfast_health_checks", "{check}", "Active health checks that ended, by outcome.");
         _handshakeSeconds = meter.CreateHistogram<double>(
             "holdfast_handshake_seconds",
@@ -67,6 +70,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
 
         _ = meter.CreateObservableUpDownCounter("holdfast_connections", Connections, "{connection}", "Connections relayed now.");
         _ = meter.CreateObservableCounter("holdfast_connections_opened", Opened, "{connection}", "Connections established: the endpoint's 101 was verified and relayed.");
+        _ = meter.CreateObservableUpDownCounter("holdfast_handshake_queue", Queues, "{handshake}", "Handshakes that wait for an endpoint now.");
         _ = meter.CreateObservableCounter("holdfast_messages", Messages, "{message}", "Messages relayed, counted at the last frame of each.");
         _ = meter.CreateObservableCounter("holdfast_bytes", Bytes, "By", "Bytes received from one side for the other, frame headers and control frames included.");
         _ = meter.CreateObservableGauge("holdfast_endpoint_state", States, null, "1 for the phase and health that the endpoint is in.");
@@ -90,6 +94,8 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     {
         var backend = new Tag("backend", record.Backend?.Name ?? "");
         _handshakes.Add(1, backend, new Tag("outcome", TelemetryNames.Of(record.Outcome)));
+        if (LimitKinds.Of(record.Outcome) is { } limit)
+            _limitRefusals.Add(1, backend, new Tag("limit", TelemetryNames.Of(limit)));
         if (record.Outcome != HandshakeOutcome.Upgraded)
             return;
         _handshakeSeconds.Record(record.DurationMs / 1000.0, backend);
@@ -107,11 +113,13 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
             _rehomeSeconds.Record(end.HeldMs / 1000.0, tag);
     }
 
-    public void OnPairEnded(in PairEnd end, BackendState backend, EndpointState endpoint) => _ends.Add(
-        1,
-        new Tag("backend", backend.Name),
-        new Tag("reason", TelemetryNames.Of(end.Reason)),
-        new Tag("side", TelemetryNames.Of(end.Side)));
+    public void OnPairEnded(in PairEnd end, BackendState backend, EndpointState endpoint)
+    {
+        var tag = new Tag("backend", backend.Name);
+        _ends.Add(1, tag, new Tag("reason", TelemetryNames.Of(end.Reason)), new Tag("side", TelemetryNames.Of(end.Side)));
+        if (LimitKinds.Of(end.Reason) is { } limit)
+            _limitRefusals.Add(1, tag, new Tag("limit", TelemetryNames.Of(limit)));
+    }
 
     public void OnChecked(BackendState backend, CheckOutcome outcome) =>
         _checks.Add(1, new Tag("backend", backend.Name), new Tag("outcome", TelemetryNames.Of(outcome)));
@@ -133,6 +141,14 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     {
         var measurements = new List<Measurement<long>>();
         _endpoints.VisitBackends(totals => measurements.Add(new Measurement<long>(totals.Opened, [new Tag("backend", totals.Backend.Name)])));
+        return measurements;
+    }
+
+    private List<Measurement<long>> Queues()
+    {
+        var measurements = new List<Measurement<long>>();
+        foreach (var backend in _runtime.Backends)
+            measurements.Add(new Measurement<long>(backend.Queue.Count, [new Tag("backend", backend.Name)]));
         return measurements;
     }
 

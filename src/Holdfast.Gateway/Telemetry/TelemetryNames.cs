@@ -6,6 +6,7 @@ using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
+using Holdfast.Gateway.Limits;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
@@ -31,6 +32,7 @@ internal static class TelemetryNames
     private static readonly string[] DrainCauses = All<DrainCause>();
     private static readonly string[] RehomeCauses = All<RehomeCause>();
     private static readonly string[] RehomeOutcomes = All<RehomeOutcome>();
+    private static readonly string[] LimitKinds = All<LimitKind>();
 
     public static string Of(EndReason value) => At(EndReasons, (int)value);
 
@@ -57,6 +59,8 @@ internal static class TelemetryNames
     public static string Of(RehomeCause value) => At(RehomeCauses, (int)value);
 
     public static string Of(RehomeOutcome value) => At(RehomeOutcomes, (int)value);
+
+    public static string Of(LimitKind value) => At(LimitKinds, (int)value);
 
     private static string At(string[] names, int value) => (uint)value < (uint)names.Length ? names[value] : "unknown";
 

@@ -39,6 +39,9 @@ public sealed class ByteBuffer
         Length -= count;
     }
 
+    /// <summary>Forgets the last bytes.</summary>
+    public void RemoveLast(int count) => Length -= count;
+
     public void Clear()
     {
         Length = 0;

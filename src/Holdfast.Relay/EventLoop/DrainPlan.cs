@@ -8,6 +8,9 @@ namespace Holdfast.Relay.EventLoop;
 /// <param name="Code">What clients are told.</param>
 public sealed record DrainPlan(long Start, int Duration, CloseCode Code)
 {
+    /// <summary>Whether connections that are let in while it runs are closed with the others. Those let in after its end stay.</summary>
+    public bool ClosesLater { get; init; }
+
     /// <summary>When a pair is closed.</summary>
     /// <param name="rank">From 0; beyond <paramref name="count"/> it may be closed at any time of the plan.</param>
     /// <param name="count">How many pairs share the plan.</param>

@@ -42,7 +42,7 @@ internal sealed class LoopDrains
 
     /// <summary>
     /// A handshake may end after its endpoint's drain has begun. Begun before, its pair is closed in what is left of the plan; begun
-    /// after, it was let in because no other endpoint is ready, and stays.
+    /// after, it was let in because no other endpoint is ready, and stays, unless the plan says otherwise.
     /// </summary>
     public void OnEstablished(ref Pair pair, long now, LoopRandom random)
     {
@@ -64,9 +64,9 @@ internal sealed class LoopDrains
 
     private void Admit(ref Pair pair, Entry entry, long now, LoopRandom random)
     {
-        if (pair.AcceptedAt > entry.BegunAt)
-            return;
         var plan = entry.Plan;
+        if (pair.AcceptedAt > entry.BegunAt && (!plan.ClosesLater || now >= plan.Start + plan.Duration))
+            return;
         var start = Math.Max(now, plan.Start);
         var left = plan.Start + plan.Duration - start;
         Schedule(ref pair, plan with { Start = start, Duration = (int)(left > 0 ? left : Stragglers) }, 0, 1, random.NextDouble());

@@ -65,6 +65,16 @@ internal sealed partial class HeldRelay
                 continue;
             }
 
+            if (from.Has(LegFlags.Limited) && from.Scanner.FrameStarted
+                && pair.Meter.Judge(in from.Scanner, in pair.Settings, _core.Now) is var limit and not EndReason.None)
+            {
+                // The whole messages before it pass; what was kept of this one counts as not sent.
+                if (!SendRun(index, origin, data[run..unit]))
+                    return false;
+                from.Held.Release();
+                return _relay.OnLimitReached(index, ref pair, limit);
+            }
+
             position += consumed;
             var ended = hasSession ? from.Scanner.MessageEnded : from.Scanner.AtFrameBoundary;
             if (from.Piece != PieceVerdict.None)

@@ -83,6 +83,9 @@ internal enum LegFlags : ushort
 
     /// <summary>A send failed: nothing more goes out, but what the peer said before is read to its end.</summary>
     WriteFailed = 1 << 13,
+
+    /// <summary>A client's leg: what it sends has limits (<see cref="MessageMeter"/>).</summary>
+    Limited = 1 << 14,
 }
 
 /// <summary>
@@ -231,6 +234,9 @@ internal struct Pair
 
     /// <summary>In <see cref="PairState.RelayingRefusal"/>: how much of the body is to come, or how to find its end.</summary>
     public RefusalBody Refusal;
+
+    /// <summary>While <see cref="LegFlags.Limited"/>.</summary>
+    public MessageMeter Meter;
     public PathBytes Path;
 
     [UnscopedRef]

@@ -218,7 +218,7 @@ internal sealed partial class PairRelay
         {
             leg.Flags |= LegFlags.CloseSent;
             Span<byte> frame = stackalloc byte[FrameWriter.MaxControlFrame];
-            Span<byte> reason = stackalloc byte[ReturnPacing.MaxReason];
+            Span<byte> reason = stackalloc byte[MaxReason];
             var length = FrameWriter.WriteClose(frame, (CloseCode)code, reason[..WriteReason(in pair, side, code, reason)], MaskFor(side));
             _ = Send(index, ref pair, side, frame[..length]);
         }
@@ -234,9 +234,11 @@ internal sealed partial class PairRelay
         }
     }
 
-    /// <summary>A client that is to come back is told when.</summary>
+    /// <summary>A client that is to come back is told when, and one that went over a limit which.</summary>
     private int WriteReason(in Pair pair, Side side, ushort code, Span<byte> reason)
     {
+        if (side == Side.Downstream && pair.EndReason is EndReason.MessageTooBig or EndReason.MessageRate)
+            return WriteLimit(in pair, reason);
         var returns = (CloseCode)code is CloseCode.ServiceRestart or CloseCode.TryAgainLater || pair.EndReason is EndReason.Drained or EndReason.Shutdown;
         return side == Side.Downstream && returns ? _core.Returns.Write(reason, _core.Now, _core.Random) : 0;
     }

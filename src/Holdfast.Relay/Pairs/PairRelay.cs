@@ -48,6 +48,8 @@ internal sealed partial class PairRelay
         pair.Down.Scanner = new FrameScanner(FrameSender.Client, reservedBits);
         pair.Up.Scanner = new FrameScanner(FrameSender.Server, reservedBits);
         pair.Down.LastReceived = pair.Up.LastReceived = _core.Now;
+        if (settings.MessageBytes > 0 || settings.MessagesPerSecond > 0)
+            pair.Down.Flags |= LegFlags.Limited;
         _core.CountEstablished(settings.EndpointId, +1);
         _core.Drains.OnEstablished(ref pair, _core.Now, _core.Random);
         ArmTimer(index, ref pair);
@@ -172,6 +174,15 @@ internal sealed partial class PairRelay
             var status = from.Scanner.Next(data[position..], out var consumed);
             if (status == ScanStatus.Data)
             {
+                if (from.Has(LegFlags.Limited) && from.Scanner.FrameStarted
+                    && pair.Meter.Judge(in from.Scanner, in pair.Settings, _core.Now) is var limit and not EndReason.None)
+                {
+                    Count(ref pair, side, ref count, ref messages);
+                    if (position > start)
+                        pair.LastRelayed = _core.Now;
+                    return Send(index, ref pair, Other(side), data[start..position]) && OnLimitReached(index, ref pair, limit);
+                }
+
                 position += consumed;
                 if (from.Scanner.MessageEnded)
                     messages++;

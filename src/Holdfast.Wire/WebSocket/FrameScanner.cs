@@ -136,6 +136,15 @@ public struct FrameScanner
         return NextByParts(input, out consumed);
     }
 
+    /// <summary>
+    /// After a Data result with <see cref="FrameStarted"/>: that frame was not taken. The stream stands before its header again, at a frame boundary.
+    /// </summary>
+    public void TakeBack()
+    {
+        _remaining = 0;
+        _progress = Opcode == Opcode.Continuation ? Progress.InMessage : Progress.None;
+    }
+
     /// <summary>Whether the first header byte may come now.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly bool JudgeFirst(uint first)

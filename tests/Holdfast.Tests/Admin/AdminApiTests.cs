@@ -139,7 +139,7 @@ public sealed class AdminApiTests : IAsyncLifetime
 
         Assert.Equal(
             """
-            {"name":"chat","policy":"leastConnections","rehomedTotal":1,"endpoints":[{"address":"127.0.0.1:9001","phase":"ready","health":"healthy","connections":1,
+            {"name":"chat","policy":"leastConnections","rehomedTotal":1,"waitingHandshakes":0,"endpoints":[{"address":"127.0.0.1:9001","phase":"ready","health":"healthy","connections":1,
             "inFlightHandshakes":1,"openedTotal":1,"rehomedTotal":1,"messagesToEndpoint":0,"messagesToClient":0,"bytesToEndpoint":0,"bytesToClient":77,"failuresInARow":1,
             "unhealthyReason":null,"ejectedForMs":0,"checkFailure":null,"drain":null},
             {"address":"127.0.0.1:9002","phase":"ready","health":"healthy","connections":0,"inFlightHandshakes":0,"openedTotal":0,"rehomedTotal":0,

@@ -73,6 +73,12 @@ public partial class ConfigurationReferenceTests
                 given["backends"]!["chat"]!["hold"]!["json"]!.AsObject().Remove(path.Split('.')[^1]);
         }
 
+        // These stand for nothing when they are left out.
+        if (path.Contains(".affinity.cookie.", StringComparison.Ordinal))
+            given["backends"]!["chat"]!["affinity"] = JsonNode.Parse("""{"cookie": {}}""");
+        if (path.Contains(".auth.", StringComparison.Ordinal))
+            given["backends"]!["chat"]!["auth"] = JsonNode.Parse("""{"url": "http://auth/verify"}""");
+
         var written = given.DeepClone();
         Set(written, path, value);
         Assert.NotEqual(given.ToJsonString(), written.ToJsonString());
@@ -107,7 +113,9 @@ public partial class ConfigurationReferenceTests
                 node = node[part == "*" ? "chat" : part] ??= new JsonObject();
         }
 
-        node[parts[^1]] = value == "[]" ? new JsonArray() : JsonValue.Create(value);
+        node[parts[^1]] = value.StartsWith('[')
+            ? new JsonArray([.. value.Trim('[', ']').Split(", ", StringSplitOptions.RemoveEmptyEntries).Select(v => (JsonNode)v)])
+            : JsonValue.Create(value);
     }
 
     /// <summary>JSON is YAML.</summary>

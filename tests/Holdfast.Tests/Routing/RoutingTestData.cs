@@ -30,11 +30,13 @@ internal sealed class HeaderLines((string Name, string Value)[] headers) : IHead
 {
     private readonly (byte[] Name, byte[] Value)[] _lines = [.. headers.Select(h => (Encoding.ASCII.GetBytes(h.Name), Encoding.ASCII.GetBytes(h.Value)))];
 
-    public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
+
+    public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
     {
         foreach (var line in _lines)
         {
-            if (!Ascii.EqualsIgnoreCase(line.Name, name))
+            if (!Ascii.EqualsIgnoreCase(line.Name, name) || index-- > 0)
                 continue;
             value = line.Value;
             return true;

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
+using Holdfast.Gateway.Limits;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.Holding;
@@ -32,6 +33,11 @@ public sealed partial class TelemetryDocsTests
     public void Every_handshake_outcome_has_its_row() => Assert.Equal(
         Enum.GetValues<HandshakeOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
         Rows("metrics.md", "| outcome | status sent |").Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void Every_limit_has_its_row() => Assert.Equal(
+        Enum.GetValues<LimitKind>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
+        Rows("metrics.md", "| limit | reached when |").Order(StringComparer.Ordinal));
 
     [Fact]
     public void Every_cause_and_outcome_of_a_rehome_has_its_row()
@@ -75,6 +81,7 @@ public sealed partial class TelemetryDocsTests
         using var fixture = new TelemetryFixture(loops: 1);
         var endpoint = fixture.Chat.Endpoints[0];
         fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.Upgraded, endpoint));
+        fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.QueueFull, endpoint));
         fixture.Telemetry.OnPairEnded(fixture.End(EndReason.Shutdown, EndSide.Gateway, endpoint), fixture.Chat, endpoint);
         fixture.Telemetry.OnRehomed(fixture.Rehome(RehomeCause.Planned, RehomeOutcome.Completed, endpoint), fixture.Chat);
         fixture.Telemetry.OnChecked(fixture.Chat, CheckOutcome.Passed);

@@ -30,6 +30,7 @@ internal static class ConfigurationSchema
         "{name: web, address: 0.0.0.0:8080}",
         new SchemaKey("name", "name", Required),
         new SchemaKey("address", "ip:port", Required),
+        new SchemaKey("proxyProtocol", "true or false", "false"),
         new SchemaKey("limits", "mapping", Section: ListenerLimits),
         new SchemaKey("trustedProxies", "list of networks", "[]"));
 
@@ -71,6 +72,7 @@ internal static class ConfigurationSchema
         new SchemaKey("headers", "list of mappings", "[]", Header),
         new SchemaKey("query", "list of mappings", "[]", Query),
         new SchemaKey("methods", "list of methods", "[]"),
+        new SchemaKey("origins", "list of origins", "[]"),
         new SchemaKey("timeouts", "mapping", Section: Timeouts),
         new SchemaKey("backend", "name"),
         new SchemaKey("backends", "list of mappings", Section: WeightedBackend));
@@ -169,11 +171,16 @@ internal static class ConfigurationSchema
         new SchemaKey("dns", "mapping", Section: Dns),
         new SchemaKey("loadBalancing", "policy", "leastConnections"),
         new SchemaKey("slowStart", "duration", "10s"),
+        new SchemaKey("boundedLoad", "decimal number", "1.25"),
+        new SchemaKey("affinity", "mapping", Section: AdmissionSchema.Affinity),
+        new SchemaKey("limits", "mapping", Section: AdmissionSchema.Limits),
+        new SchemaKey("handshakes", "mapping", Section: AdmissionSchema.Handshakes),
         new SchemaKey("health", "mapping", Section: Health),
         new SchemaKey("keepAlive", "mapping", Section: KeepAlive),
         new SchemaKey("drain", "mapping", Section: Drain),
         new SchemaKey("hold", "mapping", Section: Hold),
-        new SchemaKey("spill", "size", "1MiB"));
+        new SchemaKey("spill", "size", "1MiB"),
+        new SchemaKey("auth", "mapping", Section: AdmissionSchema.Auth));
 
     public static readonly SchemaSection Shutdown = new(
         "shutdown",

@@ -11,6 +11,7 @@ internal static class GatewayReader
     private static readonly RouteOptions NoRoute = new() { Backends = [] };
     private static readonly NameValueMatch NoMatch = new("", "");
     private static readonly WeightedBackend NoBackend = new("");
+    private static readonly AuthOptions NoAuth = new() { Url = Placeholders.Url };
     private static readonly DnsOptions NoDns = new() { Name = "", Port = 1 };
 
     public static GatewayConfiguration? Read(FaultCollector faults, YamlNode root) => SectionReader.Read(faults, root, "", Schema.Document, ReadDocument);
@@ -29,6 +30,7 @@ internal static class GatewayReader
     {
         Name = s.Required("name", ValueParsers.Text, "", "web"),
         Address = s.Required("address", ValueParsers.ListenAddress, Placeholders.Address, "0.0.0.0:8080"),
+        ProxyProtocol = s.Optional("proxyProtocol", ValueParsers.Truth, false),
         Limits = s.Section("limits", Schema.ListenerLimits, ReadListenerLimits, new ListenerLimits()),
         TrustedProxies = s.List<IPNetwork>("trustedProxies", ValueParsers.Network, "[10.0.0.0/8]"),
     };
@@ -49,6 +51,7 @@ internal static class GatewayReader
         Headers = s.Sections("headers", Schema.Header, ReadMatch, NoMatch, "[{name: x-canary, value: always}]"),
         Query = s.Sections("query", Schema.Query, ReadMatch, NoMatch, "[{name: version, value: \"2\"}]"),
         Methods = s.List<string>("methods", ValueParsers.Text, "[GET]"),
+        Origins = s.List<string>("origins", ValueParsers.Any, "[https://app.example.com]", nullIsText: true),
         Timeouts = s.Section("timeouts", Schema.Timeouts, ReadTimeouts, new RouteTimeouts()),
         Backends = ReadRouteBackends(s),
     };
@@ -112,11 +115,16 @@ internal static class GatewayReader
             Dns = s.Has("dns") ? s.Section("dns", Schema.Dns, ReadDns, NoDns) : null,
             LoadBalancing = s.Optional("loadBalancing", ValueParsers.Policy, usual.LoadBalancing),
             SlowStart = s.Optional("slowStart", ValueParsers.Duration, usual.SlowStart),
+            BoundedLoad = s.Optional("boundedLoad", ValueParsers.Decimal, usual.BoundedLoad),
+            Affinity = s.Section("affinity", AdmissionSchema.Affinity, AdmissionReader.ReadAffinity, usual.Affinity),
+            Limits = s.Section("limits", AdmissionSchema.Limits, AdmissionReader.ReadLimits, usual.Limits),
+            Handshakes = s.Section("handshakes", AdmissionSchema.Handshakes, AdmissionReader.ReadHandshakes, usual.Handshakes),
             Health = s.Section("health", Schema.Health, ReadHealth, usual.Health),
             KeepAlive = s.Section("keepAlive", Schema.KeepAlive, ReadKeepAlive, usual.KeepAlive),
             Drain = s.Section("drain", Schema.Drain, ReadDrain, usual.Drain),
             Hold = s.Section("hold", Schema.Hold, HoldReader.Read, usual.Hold),
             Spill = s.Optional("spill", ValueParsers.Size, usual.Spill),
+            Auth = s.Has("auth") ? s.Section("auth", AdmissionSchema.Auth, AdmissionReader.ReadAuth, NoAuth) : null,
         };
     }
 

@@ -94,13 +94,14 @@ internal sealed class SectionReader
         where T : class => Find(name) is { } node ? Read(_faults, node, KeyOf(name), section, read) ?? fallback : fallback;
 
     /// <summary>Reads a list of values; bad items are left out.</summary>
-    public List<T> List<T>(string name, ValueParser<T> parse, string example)
+    /// <param name="nullIsText">Whether YAML's <c>null</c> without quotes is the word, as a user means it where the word is a value.</param>
+    public List<T> List<T>(string name, ValueParser<T> parse, string example, bool nullIsText = false)
     {
         var result = new List<T>();
         foreach (var (node, key) in Items(name, example))
         {
             // A placeholder keeps the indexes of the items after a bad one.
-            _ = TryParse(node, key, parse, out var value);
+            _ = TryParse(node, key, parse, out var value, nullIsText);
             result.Add(value);
         }
 
@@ -205,10 +206,10 @@ internal sealed class SectionReader
             yield return (node.Items[i], string.Create(CultureInfo.InvariantCulture, $"{KeyOf(name)}[{i}]"));
     }
 
-    private bool TryParse<T>(YamlNode node, string key, ValueParser<T> parse, out T value)
+    private bool TryParse<T>(YamlNode node, string key, ValueParser<T> parse, out T value, bool nullIsText = false)
     {
         _faults.Place(key, node);
-        if (node.Kind != YamlKind.Scalar || node.IsNull)
+        if (node.Kind != YamlKind.Scalar || (node.IsNull && !nullIsText))
         {
             // The parser's complaint about an empty text is not the user's; only its placeholder is wanted.
             parse("", out value);

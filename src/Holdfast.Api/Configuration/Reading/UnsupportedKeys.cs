@@ -12,21 +12,11 @@ internal static class UnsupportedKeys
         StringComparer.Ordinal,
         "cluster",
         "listeners[].tls",
-        "listeners[].proxyProtocol",
         "routes[].filters",
-        "routes[].origins",
-        "backends.*.affinity",
-        "backends.*.auth",
-        "backends.*.boundedLoad",
-        "backends.*.handshakes",
-        "backends.*.limits",
         "backends.*.tls",
         "backends.*.user");
 
     public static IReadOnlyCollection<string> All => Keys;
-
-    /// <summary>A load-balancing policy like the above.</summary>
-    public static bool IsPolicy(string text) => text is "consistentHash";
 
     /// <summary>A protocol to hold connections in, like the above.</summary>
     public static bool IsProtocol(string text) => text is "socket.io" or "signalr" or "mqtt";

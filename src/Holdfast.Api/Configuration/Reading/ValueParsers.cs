@@ -22,6 +22,21 @@ internal static class ValueParsers
             ? null
             : $"{Printable.Quote(text)} is not a whole number from 0 to 2147483647; write for example 100";
 
+    public static string? Decimal(string text, out double value)
+    {
+        value = 0;
+        // The framework would also take NaN and Infinity.
+        return text.All(static c => char.IsAsciiDigit(c) || c == '.') && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value)
+            ? null
+            : $"{Printable.Quote(text)} is not a decimal number; write for example 1.25";
+    }
+
+    public static string? Truth(string text, out bool value)
+    {
+        value = text is "true";
+        return text is "true" or "false" ? null : $"{Printable.Quote(text)} is neither true nor false; write for example true";
+    }
+
     public static string? Duration(string text, out TimeSpan value) =>
         Units.TryParseDuration(text, out value)
             ? null
@@ -66,20 +81,10 @@ internal static class ValueParsers
 
     public static string? Policy(string text, out LoadBalancingPolicy value)
     {
-        (value, var known) = text switch
-        {
-            "leastConnections" => (LoadBalancingPolicy.LeastConnections, true),
-            "powerOfTwoChoices" => (LoadBalancingPolicy.PowerOfTwoChoices, true),
-            "roundRobin" => (LoadBalancingPolicy.RoundRobin, true),
-            "random" => (LoadBalancingPolicy.Random, true),
-            _ => (default, false),
-        };
-        if (known)
-            return null;
-        if (UnsupportedKeys.IsPolicy(text))
-            return $"`{text}` is not supported by this version; write for example leastConnections";
-        string[] names = ["leastConnections", "powerOfTwoChoices", "roundRobin", "random"];
-        return $"{Printable.Quote(text)} is not a policy; write {KeySuggestion.Nearest(text, names) ?? string.Join(", ", names)}";
+        string[] names = ["leastConnections", "powerOfTwoChoices", "roundRobin", "random", "consistentHash"];
+        var index = Array.IndexOf(names, text);
+        value = index < 0 ? LoadBalancingPolicy.LeastConnections : (LoadBalancingPolicy)index;
+        return index >= 0 ? null : $"{Printable.Quote(text)} is not a policy; write {KeySuggestion.Nearest(text, names) ?? string.Join(", ", names)}";
     }
 
     public static string? Protocol(string text, out HoldProtocol value)
@@ -92,6 +97,24 @@ internal static class ValueParsers
         return UnsupportedKeys.IsProtocol(text)
             ? $"`{text}` is not supported by this version; write for example opaque"
             : $"{Printable.Quote(text)} is not a protocol to hold; write {KeySuggestion.Nearest(text, names) ?? string.Join(", ", names)}";
+    }
+
+    public static string? SameSite(string text, out SameSitePolicy value)
+    {
+        string[] names = ["Lax", "Strict", "None"];
+        var index = Array.IndexOf(names, text);
+        value = index < 0 ? SameSitePolicy.Lax : (SameSitePolicy)index;
+        return index >= 0 ? null : $"{Printable.Quote(text)} is not a SameSite policy; write {KeySuggestion.Nearest(text, names) ?? string.Join(", ", names)}";
+    }
+
+    /// <summary>Absolute; what else it must be is validated later. The text is not shown: it may hold a password.</summary>
+    public static string? Url(string text, out Uri value)
+    {
+        value = Placeholders.Url;
+        if (!Syntax.IsVisible(text) || !text.Contains("://", StringComparison.Ordinal) || !Uri.TryCreate(text, UriKind.Absolute, out var url))
+            return "is not an absolute URL of visible ASCII; write for example http://auth.default.svc/verify";
+        value = url;
+        return null;
     }
 
     public static string? Mode(string text, out HoldMode value) =>
@@ -222,6 +245,8 @@ internal static class ValueParsers
 internal static class Placeholders
 {
     public static readonly IPEndPoint Address = new(IPAddress.None, 0);
+
+    public static readonly Uri Url = new("http://invalid/");
 
     public static readonly EndpointAddress Endpoint = new("invalid", 1);
 }

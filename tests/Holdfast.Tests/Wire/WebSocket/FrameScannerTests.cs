@@ -236,6 +236,37 @@ public sealed class FrameScannerTests
     }
 
     [Fact]
+    public void A_frame_that_is_taken_back_was_never_there()
+    {
+        for (int seed = 0; seed < 200; seed++)
+        {
+            var random = new Random(seed);
+            FrameSender sender = Senders[seed % 2];
+            byte[] stream = FrameBytes.LegalStream(sender, ReservedBits.CompressionOnly, random);
+            var scanner = new FrameScanner(sender, ReservedBits.CompressionOnly);
+            ReadOnlySpan<byte> rest = stream;
+            while (!rest.IsEmpty)
+            {
+                bool betweenMessages = scanner.AtMessageBoundary;
+                bool offersAll = random.Next(2) == 0;
+                ScanStatus status = scanner.Next(offersAll ? rest : rest[..Math.Min(rest.Length, 150)], out int consumed);
+                if (status == ScanStatus.Data && scanner.FrameStarted)
+                {
+                    FrameScanner taken = scanner;
+                    scanner.TakeBack();
+                    Assert.Equal((true, betweenMessages), (scanner.AtFrameBoundary, scanner.AtMessageBoundary));
+                    Assert.Equal((ScanStatus.Data, consumed), (scanner.Next(rest[..(offersAll ? rest.Length : Math.Min(rest.Length, 150))], out int again), again));
+                    Assert.Equal(taken, scanner);
+                }
+
+                rest = rest[consumed..];
+            }
+
+            Assert.True(scanner.AtMessageBoundary);
+        }
+    }
+
+    [Fact]
     public void Scanning_allocates_nothing()
     {
         byte[] stream = FrameBytes.LegalStream(FrameSender.Client, ReservedBits.CompressionOnly, new Random(1));

@@ -1,0 +1,215 @@
+using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Auth;
+using Holdfast.Gateway.Limits;
+using Holdfast.Gateway.Listeners;
+using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Routing;
+using Holdfast.Relay.Handshakes;
+using Microsoft.Extensions.Logging;
+
+namespace Holdfast.Gateway.Handshakes;
+
+/// <summary>
+/// Admission (DESIGN section 3.4): what may refuse or delay a handshake between its route and its first dial, in this order: origin, client address limit, backend full, queue,
+/// auth, key limit, endpoint. A handshake that waits keeps nothing but the head that its endpoint will get, and what follows is read from that one: what clients may not say
+/// is gone from it, and what the auth service said is in it.
+/// </summary>
+internal sealed partial class HandshakePolicy
+{
+    /// <summary>Beside the client's, lines that the gateway and an auth service add.</summary>
+    private const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64;
+
+    /// <summary>Milliseconds that an answer may be late beyond its own time-out, on a busy machine.</summary>
+    private const int AuthGrace = 5_000;
+
+    private readonly RequestHead _upstreamHead = new(MostUpstreamHeaders);
+
+    /// <summary>Lets a handshake of this loop go on; any thread may call it. Set once, before the first handshake.</summary>
+    public Action<HandshakeTicket> Resume { get; set; } = static _ => { };
+
+    public HandshakeStep OnResumed(Handshake handshake, bool isTimeout)
+    {
+        try
+        {
+            return GoOn(handshake, AttemptOf(handshake), isTimeout);
+        }
+        catch (Exception e)
+        {
+            return OnBug(handshake, e);
+        }
+    }
+
+    private bool IsOriginAllowed(Route route, bool isTrusted)
+    {
+        if (!_head.TryGet("origin"u8, out var origin))
+            return true;
+        var host = isTrusted && _head.TryGet("x-forwarded-host"u8, out var forwarded) ? forwarded : _head.Host;
+        if (_head.Count("origin"u8) == 1 && route.Origins.Allows(origin, host))
+            return true;
+        if (route.IsFirstRefusedOrigin())
+        {
+            // The logger may wait for its output, which a loop may not.
+            var line = (Route: route.Index, Origin: Printable(origin), Host: Printable(host));
+            _ = ThreadPool.UnsafeQueueUserWorkItem(_ => HandshakeLog.OriginRefused(runtime.Logger, line.Route, line.Origin, line.Host), null);
+        }
+
+        return false;
+    }
+
+    /// <summary>The attempt's claims and upstream head are made: into the queue.</summary>
+    private HandshakeStep Enter(Handshake handshake, HandshakeAttempt attempt)
+    {
+        var backend = attempt.Backend;
+        if (!backend.Counts.TryClaimAddress(backend.Options.Limits, handshake.Client, ref attempt.Claims))
+            return Refuse(handshake, HandshakeOutcome.ClientAddressLimit, "This client address has as many connections as it may.");
+        if (backend.IsFull())
+            return Refuse(handshake, HandshakeOutcome.BackendFull, "Every endpoint has as many connections as it may.");
+
+        var options = backend.Options.Handshakes;
+        attempt.Place.Ticket = handshake.Ticket;
+        attempt.Place.Resume = Resume;
+        attempt.WaitUntil = handshake.Now + Milliseconds(options.QueueTimeout);
+        var key = options.FairByHeader is { } header ? HeaderKey.Of(_head, header) : ClientKey.KeyOf(handshake.Client);
+        switch (backend.Queue.Enter(attempt.Place, key, handshake.Now))
+        {
+            case QueueEntry.Granted:
+                return Ask(handshake, attempt);
+            case QueueEntry.Waiting:
+                attempt.Stage = AdmissionStage.Queue;
+                return Wait(handshake, attempt);
+            default:
+                return RefuseFull(handshake, backend);
+        }
+    }
+
+    private HandshakeStep GoOn(Handshake handshake, HandshakeAttempt attempt, bool isTimeout)
+    {
+        if (attempt.Stage == AdmissionStage.Auth)
+            return Hear(handshake, attempt, isTimeout);
+        switch (attempt.Place.State)
+        {
+            case PlaceState.Granted:
+                return attempt.Stage == AdmissionStage.Queue ? Ask(handshake, attempt) : Pick(handshake, attempt);
+            case PlaceState.Evicted:
+                return RefuseFull(handshake, attempt.Backend);
+            default:
+                return isTimeout
+                    ? Refuse(handshake, HandshakeOutcome.QueueTimeout, "No endpoint had room in time.", attempt.Backend.Queue.RetryAfter())
+                    : Wait(handshake, attempt);
+        }
+    }
+
+    /// <summary>It has left the queue: asks the auth service, if there is one.</summary>
+    private HandshakeStep Ask(Handshake handshake, HandshakeAttempt attempt)
+    {
+        if (attempt.Backend.Queue.TakeGate(attempt.Place) is not { } gate)
+            return Pick(handshake, attempt);
+        if (gate != attempt.Gate)
+        {
+            // The configuration has changed while it waited: another service's headers were not taken out of what the client sent.
+            gate.Exit();
+            return Refuse(handshake, HandshakeOutcome.AuthFailed, "The auth service was changed meanwhile.");
+        }
+
+        attempt.Stage = AdmissionStage.Auth;
+        attempt.AskedAt = handshake.Now;
+        attempt.Auth = PendingAuth.Begin(gate, attempt.Question!, handshake.Ticket, Resume);
+        handshake.WaitTimeout = AuthGrace + Milliseconds(gate.Options.Timeout);
+        return HandshakeStep.Wait;
+    }
+
+    /// <summary>What is to be asked about the request that was just parsed: before anything is taken out of it, since the service may replace what it is sent.</summary>
+    private AuthQuestion QuestionOf(AuthGate gate, Handshake handshake, bool isTrusted)
+    {
+        var isSecure = isTrusted && _head.TryGet("x-forwarded-proto"u8, out var proto) && proto.SequenceEqual("https"u8);
+        var host = isTrusted && _head.TryGet("x-forwarded-host"u8, out var forwarded) ? forwarded : default;
+        return AuthQuestion.From(gate, _head.View, handshake.Client, isSecure ? "https" : "http", host);
+    }
+
+    /// <summary>The auth service has answered, or has not in time.</summary>
+    private HandshakeStep Hear(Handshake handshake, HandshakeAttempt attempt, bool isTimeout)
+    {
+        if (attempt.Auth!.Answer is not { } answer)
+        {
+            // Every question comes to an answer within its own time-out: this one has been lost.
+            return isTimeout ? Refuse(handshake, HandshakeOutcome.AuthFailed, "The auth service did not answer in time.") : HandshakeStep.Wait;
+        }
+
+        attempt.Auth = null;
+        attempt.WaitUntil += handshake.Now - attempt.AskedAt;
+        switch (answer.Verdict)
+        {
+            case AuthVerdict.Allowed:
+                return UpgradeHeads.Insert(handshake.UpstreamRequest, answer.Bytes)
+                    ? Pick(handshake, attempt)
+                    : Refuse(handshake, HandshakeOutcome.AuthFailed, "What the auth service adds does not fit into the request.");
+            case AuthVerdict.Refused:
+                (_outcome, _status) = (HandshakeOutcome.AuthRefused, answer.Status);
+                handshake.Response.Clear();
+                handshake.Response.Append(answer.Bytes);
+                return HandshakeStep.Refuse;
+            default:
+                return Refuse(handshake, HandshakeOutcome.AuthFailed, answer.Detail);
+        }
+    }
+
+    /// <summary>It may have an endpoint: by its affinity, else by the load.</summary>
+    private HandshakeStep Pick(Handshake handshake, HandshakeAttempt attempt)
+    {
+        var backend = attempt.Backend;
+        if (attempt.Stage != AdmissionStage.Line)
+        {
+            var view = UpstreamView(handshake);
+            if (backend.Options.Limits.ConnectionsPerKey is { Max: > 0 } limit && !backend.Counts.TryClaimKey(limit, _upstreamHead, ref attempt.Claims))
+                return Refuse(handshake, HandshakeOutcome.KeyLimit, "This key has as many connections as it may.");
+            attempt.Bind(in view, handshake.Client, runtime.Time.GetUtcNow().ToUnixTimeSeconds());
+        }
+
+        switch (attempt.TryFirst(random, handshake.Now, out var bound))
+        {
+            case Reservation.Taken:
+                backend.Queue.Use(attempt.Place);
+                return Dial(handshake, attempt);
+            case Reservation.Full:
+                return Refuse(handshake, HandshakeOutcome.BackendFull, "Every endpoint has as many connections as it may.");
+            case Reservation.None:
+                return Refuse(handshake, HandshakeOutcome.NoEndpoint, Refusals.DescribeNone(backend));
+        }
+
+        attempt.Stage = AdmissionStage.Line;
+        return backend.Queue.LineUp(attempt.Place, bound, handshake.Now) ? Wait(handshake, attempt) : RefuseFull(handshake, backend);
+    }
+
+    private static HandshakeStep Wait(Handshake handshake, HandshakeAttempt attempt)
+    {
+        handshake.WaitTimeout = (int)Math.Clamp(attempt.WaitUntil - handshake.Now, 1, int.MaxValue);
+        return HandshakeStep.Wait;
+    }
+
+    private HandshakeStep RefuseFull(Handshake handshake, BackendState backend) =>
+        Refuse(handshake, HandshakeOutcome.QueueFull, "As many handshakes wait as may.", backend.Queue.RetryAfter());
+
+    private RequestView UpstreamView(Handshake handshake)
+    {
+        if (_upstreamHead.Parse(handshake.UpstreamRequest.Bytes) is var fault and not HeadFault.None)
+            throw new InvalidOperationException("The head for the endpoint breaks our own rules: " + fault);
+        return _upstreamHead.View;
+    }
+
+    private static string Printable(ReadOnlySpan<byte> value)
+    {
+        const int Most = 100;
+        var text = System.Text.Encoding.ASCII.GetString(value[..Math.Min(value.Length, Most)]);
+        return value.Length > Most ? text + "..." : text;
+    }
+}
+
+/// <summary>What the handshakes' decisions tell the operator.</summary>
+internal static partial class HandshakeLog
+{
+    [LoggerMessage(
+        EventName = "origin_refused", Level = LogLevel.Warning,
+        Message = "routes[{Route}].origins: an upgrade from origin {Origin} to {Host} was refused with 403; if its pages are yours, add it to routes[{Route}].origins. "
+            + "Further refusals of this route are only counted (holdfast_handshakes_total, outcome origin_refused)")]
+    public static partial void OriginRefused(ILogger logger, int route, string origin, string host);
+}
