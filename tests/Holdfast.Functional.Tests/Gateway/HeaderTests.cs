@@ -27,6 +27,7 @@ public sealed class HeaderTests
         {
             Endpoints = [((IPEndPoint)endpoints.LocalEndPoint!).Port],
             Listener = trusted ? "trustedProxies: [127.0.0.0/8]" : "",
+            Route = "origins: [\"http://test.example\"]",
         });
         var first = await SeenAsync(gateway, endpoints, upgrade, Given);
         var second = await SeenAsync(gateway, endpoints, upgrade, [.. Given, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]);
