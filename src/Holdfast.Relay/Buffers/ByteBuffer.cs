@@ -39,6 +39,13 @@ public sealed class ByteBuffer
         Length -= count;
     }
 
+    /// <summary>As <see cref="Clear"/>, and keeps no array.</summary>
+    public void Free()
+    {
+        Length = 0;
+        _bytes = [];
+    }
+
     /// <summary>Forgets the last bytes.</summary>
     public void RemoveLast(int count) => Length -= count;
 

@@ -96,6 +96,16 @@ public sealed class Handshake
 
     public object? PolicyState { get; set; }
 
+    /// <summary>Gives its buffers back.</summary>
+    internal void Trim()
+    {
+        Received.Free();
+        Early.Free();
+        ResponseReceived.Free();
+        UpstreamRequest.Free();
+        Response.Free();
+    }
+
     internal void Reset()
     {
         PairIndex = -1;

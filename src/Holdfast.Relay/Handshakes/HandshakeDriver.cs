@@ -24,6 +24,9 @@ internal sealed partial class HandshakeDriver
     /// <summary>Dials of one handshake at most, whatever the policy says: attempts that fail at once must not hold up the loop.</summary>
     public const int MaxAttempts = 64;
 
+    /// <summary>Handshakes that keep their buffers for the next ones: more than a busy loop has in flight.</summary>
+    private const int MostPooled = 256;
+
     private const int RefusalLinger = 2_000;
     private const int HandshakeSpill = 1 << 20;
 
@@ -188,8 +191,7 @@ internal sealed partial class HandshakeDriver
     {
         var handshake = HandshakeOf(in pair);
         pair.HandshakeIndex = -1;
-        handshake.Reset();
-        _free.Push(handshake.Index);
+        Recycle(handshake);
     }
 
     private void ReadRequest(int index, ref Pair pair)
@@ -407,6 +409,9 @@ internal sealed partial class HandshakeDriver
     private void Recycle(Handshake handshake)
     {
         handshake.Reset();
+        // A crowd that is gone leaves no buffers behind.
+        if (_free.Count >= MostPooled)
+            handshake.Trim();
         _free.Push(handshake.Index);
     }
 
