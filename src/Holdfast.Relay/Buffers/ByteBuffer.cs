@@ -39,13 +39,6 @@ public sealed class ByteBuffer
         Length -= count;
     }
 
-    /// <summary>As <see cref="Clear"/>, and keeps no array.</summary>
-    public void Free()
-    {
-        Length = 0;
-        _bytes = [];
-    }
-
     /// <summary>Forgets the last bytes.</summary>
     public void RemoveLast(int count) => Length -= count;
 
@@ -54,5 +47,12 @@ public sealed class ByteBuffer
         Length = 0;
         if (_bytes.Length > Keep)
             _bytes = [];
+    }
+
+    /// <summary>Forgets the content, and the array too.</summary>
+    public void Release()
+    {
+        Length = 0;
+        _bytes = [];
     }
 }
