@@ -68,7 +68,9 @@ internal sealed class HttpForwarder : IDisposable
 
         var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
         var affinity = backend.Affinity;
-        var key = affinity.KeyOf(ViewOf(request, targetBytes), NativeAddress.From(client), _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
+        // As the endpoint gets it: what clients may not say is not there, what the auth service said is.
+        var sent = new SentHeaders(request.Headers, name => UpgradeHeads.IsStripped(name, IsTrusted(client, handedOff)) || auth?.IsCopied(name) == true, copied);
+        var key = affinity.KeyOf(ViewOf(request, targetBytes, sent), NativeAddress.From(client), _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         if (route.Options.Timeouts.Request > TimeSpan.Zero)
             timeout.CancelAfter(route.Options.Timeouts.Request);
@@ -201,7 +203,7 @@ internal sealed class HttpForwarder : IDisposable
         return endpoint;
     }
 
-    private static RequestView ViewOf(HttpRequest request, byte[] target)
+    private static RequestView ViewOf(HttpRequest request, byte[] target, IHeaderLookup? headers = null)
     {
         var question = Array.IndexOf(target, (byte)'?');
         return new RequestView
@@ -210,7 +212,7 @@ internal sealed class HttpForwarder : IDisposable
             Host = Encoding.Latin1.GetBytes(request.Host.Value ?? ""),
             Path = question < 0 ? target : target.AsSpan(0, question),
             Query = question < 0 ? default : target.AsSpan(question + 1),
-            Headers = new HeaderLookup(request.Headers),
+            Headers = headers ?? new HeaderLookup(request.Headers),
         };
     }
 
@@ -246,7 +248,7 @@ internal sealed class HttpForwarder : IDisposable
         var client = NativeAddress.From(new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort));
         var trusted = HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, client);
         var (scheme, host) = trusted ? (request.Headers["X-Forwarded-Proto"], request.Headers["X-Forwarded-Host"]) : default;
-        return AuthQuestion.From(auth, ViewOf(request, target), client, scheme.Count > 0 ? scheme[0]! : "http", Encoding.Latin1.GetBytes(host.Count > 0 ? host[0]! : ""));
+        return AuthQuestion.From(auth, ViewOf(request, Encoding.Latin1.GetBytes(target)), client, scheme.Count > 0 ? scheme[0]! : "http", Encoding.Latin1.GetBytes(host.Count > 0 ? host[0]! : ""));
     }
 
     private static async Task RelayAsync(HttpContext context, AuthAnswer answer)
@@ -401,6 +403,30 @@ internal sealed class HttpForwarder : IDisposable
         {
             length = 0;
             return false;
+        }
+    }
+
+    private delegate bool IsStripped(ReadOnlySpan<byte> name);
+
+    /// <summary>What an endpoint is sent, as far as a key may be read from it.</summary>
+    private sealed class SentHeaders(IHeaderDictionary headers, IsStripped isStripped, IReadOnlyList<KeyValuePair<string, string>> added) : IHeaderLookup
+    {
+        private readonly HeaderLookup _given = new(headers);
+
+        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
+
+        public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
+        {
+            foreach (var (addedName, addedValue) in added)
+            {
+                if (!Ascii.EqualsIgnoreCase(name, addedName) || index-- > 0)
+                    continue;
+                value = Encoding.Latin1.GetBytes(addedValue);
+                return true;
+            }
+
+            value = default;
+            return !isStripped(name) && _given.TryGet(name, index, out value);
         }
     }
 

@@ -2,7 +2,6 @@ using System.Net;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
-using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Health;
