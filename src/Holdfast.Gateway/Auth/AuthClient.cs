@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Holdfast.Api.Configuration;
 using Holdfast.Wire.Http1;
@@ -41,7 +42,8 @@ internal sealed class AuthClient(AuthOptions options, IReadOnlyList<string> copi
         MaxResponseDrainSize = 0,
         RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
         ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
-        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
+        // Before the service's own: Node and uvicorn close after 5 s.
+        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(4),
         // So that a name's new addresses are found.
         PooledConnectionLifetime = TimeSpan.FromMinutes(2),
     });
@@ -50,9 +52,7 @@ internal sealed class AuthClient(AuthOptions options, IReadOnlyList<string> copi
     /// <returns>And how long it may be kept; zero: not at all.</returns>
     public async Task<(AuthAnswer Answer, TimeSpan Keep)> AskAsync(AuthQuestion question, CancellationToken cancel)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, options.Url) { Version = HttpVersion.Version11 };
-        question.WriteTo(request);
-        using var answer = await _http.SendAsync(request, cancel).ConfigureAwait(false);
+        using var answer = await SendAsync(question, cancel).ConfigureAwait(false);
         var status = (int)answer.StatusCode;
         if (status < 200)
             return (NotUnderstood(status), default);       // A 101, whose body would be another protocol.
@@ -117,6 +117,23 @@ internal sealed class AuthClient(AuthOptions options, IReadOnlyList<string> copi
         }
 
         return length;
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(AuthQuestion question, CancellationToken cancel)
+    {
+        for (var isFirst = true; ; isFirst = false)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, options.Url) { Version = HttpVersion.Version11 };
+            question.WriteTo(request);
+            try
+            {
+                return await _http.SendAsync(request, cancel).ConfigureAwait(false);
+            }
+            catch (HttpRequestException e) when (isFirst && e.InnerException?.InnerException is SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.Shutdown })
+            {
+                // A kept connection that the service closed as the question went out. (The handler itself tries again only where it sees a FIN.)
+            }
+        }
     }
 
     private (AuthAnswer Answer, TimeSpan Keep) Allow(HttpResponseMessage answer)
