@@ -1,5 +1,6 @@
 using Holdfast.Fuzz.Dns;
 using Holdfast.Fuzz.Http1;
+using Holdfast.Fuzz.Proxy;
 using Holdfast.Fuzz.Sessions;
 using Holdfast.Fuzz.WebSocket;
 
@@ -20,9 +21,14 @@ internal static class FuzzTargets
         ["accept-key"] = AcceptKeyTarget.Fuzz,
         ["head-rules"] = HeadRulesTarget.Fuzz,
         ["host"] = HostTarget.Fuzz,
+        ["origin"] = OriginTarget.Fuzz,
+        ["cookie"] = CookieTarget.Fuzz,
         ["response-head"] = ResponseHeadTarget.Fuzz,
         ["chunked"] = ChunkedTarget.Fuzz,
         ["dns-response"] = DnsResponseTarget.Fuzz,
+        ["address"] = AddressTarget.Fuzz,
+        ["address-chain"] = AddressChainTarget.Fuzz,
+        ["proxy-header"] = ProxyHeaderTarget.Fuzz,
         ["graphql-document"] = GraphQlDocumentTarget.Fuzz,
         ["graphql-session"] = SessionTargets.GraphQl,
         ["graphql-restore"] = SessionTargets.GraphQlRestore,

@@ -273,7 +273,7 @@ public sealed class MessageLimitTests
     }
 
     [Fact]
-    public void The_meter_never_lets_more_pass_than_a_bucket_of_exact_fractions()
+    public void The_rate_is_that_of_a_bucket_of_exact_fractions()
     {
         var random = new Random(20_26);
         for (var run = 0; run < 300; run++)

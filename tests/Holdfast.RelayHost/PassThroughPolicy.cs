@@ -52,6 +52,11 @@ public class PassThroughPolicy : IHandshakePolicy
     /// <summary>Decides about handshakes that waited; null: they are refused.</summary>
     public Func<Handshake, bool, HandshakeStep>? OnResume { get; set; }
 
+    /// <summary>What connections begin with, by their peers.</summary>
+    public Func<NativeAddress, ProxyHeaderUse> ProxyHeader { get; set; } = _ => ProxyHeaderUse.None;
+
+    public ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer) => ProxyHeader(peer);
+
     public virtual HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
     {
         if (head.StartsWith("POST "u8))

@@ -30,7 +30,7 @@ internal static class AdmissionValidator
             if (!(backend.BoundedLoad is >= LeastBoundedLoad and <= MostBoundedLoad))
                 faults.Invalid(key + ".boundedLoad", Say($"{backend.BoundedLoad} is not from {LeastBoundedLoad} to {MostBoundedLoad}; write for example 1.25"));
             AffinityValidator.Validate(backend.Affinity, key + ".affinity", mayBeSecure, faults);
-            if (backend.Limits.ConnectionsPerKey is { } perKey && HeaderNames.FaultOfKey(perKey.Header, "x-tenant") is { } fault)
+            if (backend.Limits.ConnectionsPerKey is { } perKey && HeaderNames.FaultOfKey(perKey.Header, "x-tenant", "connectionsPerClientAddress") is { } fault)
                 faults.Invalid(key + ".limits.connectionsPerKey.header", fault);
             ValidateHandshakes(backend, key + ".handshakes", faults);
             if (backend.Auth is { } auth)
@@ -72,7 +72,7 @@ internal static class AdmissionValidator
             faults.Invalid(key + ".queueTimeout", "0s would let nobody wait; write for example 10s (queue: 0 turns waiting off)");
         if (handshakes.FairByHeader is not { } header)
             return;
-        if (HeaderNames.FaultOfKey(header, "x-tenant") is { } fault)
+        if (HeaderNames.FaultOfKey(header, "x-tenant", "fairBy: clientAddress") is { } fault)
             faults.Invalid(key + ".fairBy.header", fault);
         else if (backend.Auth?.CopyHeaders.Contains(header, StringComparer.OrdinalIgnoreCase) == true)
             faults.Invalid(key + ".fairBy.header",

@@ -11,10 +11,12 @@ internal static class AffinityValidator
     /// <summary>Browsers ignore longer attributes (RFC 6265bis 5.6).</summary>
     private const int LongestPath = 1024;
 
+    private const string WhenSecure = "which is set only for clients over TLS: no listener has trustedProxies, whose X-Forwarded-Proto could say so";
+
     /// <param name="mayBeSecure">Whether a client can have come over TLS.</param>
     public static void Validate(AffinityOptions affinity, string key, bool mayBeSecure, FaultCollector faults)
     {
-        if (affinity.Kind == AffinityKind.Header && HeaderNames.FaultOfKey(affinity.Name, "x-session") is { } fault)
+        if (affinity.Kind == AffinityKind.Header && HeaderNames.FaultOfKey(affinity.Name, "x-session", "clientAddress: {}") is { } fault)
             faults.Invalid(key + ".header.name", fault);
         if (affinity.Kind == AffinityKind.Query && !Syntax.IsQueryName(affinity.Name))
             faults.Invalid(key + ".query.name",
@@ -40,8 +42,6 @@ internal static class AffinityValidator
         else if (cookie.Path.Length > 1 && cookie.Name.StartsWith("__Host-", StringComparison.OrdinalIgnoreCase))
             faults.Invalid(key + ".path", "browsers drop a cookie whose name starts with __Host- for any other path than '/'; write /, or another name");
     }
-
-    private const string WhenSecure = "which is set only for clients over TLS: no listener has trustedProxies, whose X-Forwarded-Proto could say so";
 
     /// <summary>RFC 6265bis 4.1.3; browsers compare without case.</summary>
     private static string? Prefix(string name) => Array.Find((string[])["__Host-", "__Secure-", "__Http-"], p => name.StartsWith(p, StringComparison.OrdinalIgnoreCase));

@@ -14,8 +14,15 @@ internal static class HeaderNames
     };
 
     /// <summary>What is wrong with a name by whose value clients are told apart; null: nothing.</summary>
-    public static string? FaultOfKey(string name, string example) =>
-        FaultOfName(name, example) ?? (IsHoldfast(name) ? $"{Printable.Quote(name)} is removed from what clients send, so that all would be one; write for example {example}" : null);
+    /// <param name="byAddress">The key that does so by the client's address.</param>
+    public static string? FaultOfKey(string name, string example, string byAddress)
+    {
+        if (FaultOfName(name, example) is { } fault)
+            return fault;
+        if (IsHoldfast(name))
+            return $"{Printable.Quote(name)} is removed from what clients send, so that all would be one; write for example {example}";
+        return name.ToUpperInvariant() is "X-FORWARDED-FOR" or "FORWARDED" ? $"{Printable.Quote(name)} is for a client to forge; write {byAddress}, which believes trusted proxies only" : null;
+    }
 
     /// <summary>What is wrong with a header of the auth service's answer that the endpoint is to be sent; null: nothing.</summary>
     public static string? FaultOfCopied(string name)

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading.Channels;
+using Holdfast.Relay.Interop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
@@ -14,8 +15,11 @@ internal sealed class HandOffEndPoint : EndPoint
     public override string ToString() => "handed-over";
 }
 
-/// <summary>On a connection that came from a loop: which listener accepted it, and its request's Connection list, of which Kestrel keeps only what it knows.</summary>
-internal sealed record HandedOff(int ListenerId, string Connection);
+/// <summary>
+/// On a connection that came from a loop: which listener accepted it, from whom (the socket's peer, or the source in its PROXY protocol header), and its request's
+/// Connection list, of which Kestrel keeps only what it knows.
+/// </summary>
+internal sealed record HandedOff(int ListenerId, NativeAddress Peer, string Connection);
 
 /// <summary>
 /// Kestrel's source of connections that are no upgrades: sockets accepted and looked at by the loops, with the bytes they read. Kestrel's own
@@ -42,8 +46,8 @@ internal sealed class HandOffListener : IConnectionListenerFactory, IConnectionL
         return ValueTask.FromResult<IConnectionListener>(this);
     }
 
-    public bool TryHandOff(int fd, int listenerId, string connection, ReadOnlySpan<byte> received) =>
-        _waiting.Writer.TryWrite(new Waiting(fd, new HandedOff(listenerId, connection), received.ToArray()));
+    public bool TryHandOff(int fd, int listenerId, in NativeAddress peer, string connection, ReadOnlySpan<byte> received) =>
+        _waiting.Writer.TryWrite(new Waiting(fd, new HandedOff(listenerId, peer, connection), received.ToArray()));
 
     [SuppressMessage("Reliability", "CA2000:Dispose objects before losing scope", Justification = "Kestrel owns the connection it is given.")]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
@@ -82,7 +86,7 @@ internal sealed class HandOffListener : IConnectionListenerFactory, IConnectionL
     {
         _waiting.Writer.TryComplete();
         while (_waiting.Reader.TryRead(out var waiting))
-            Relay.Interop.Sys.Close(waiting.Fd);
+            Sys.Close(waiting.Fd);
         _contexts.Dispose();
         return ValueTask.CompletedTask;
     }

@@ -6,12 +6,10 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Holdfast.Gateway.Affinity;
-using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.LoadBalancing;
-using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Interop;
 using Holdfast.Wire.Http1;
@@ -38,13 +36,10 @@ internal sealed class HttpForwarder : IDisposable
     public async Task ForwardAsync(HttpContext context, HandedOff handedOff)
     {
         context.Response.Headers.Connection = "close";
-        var request = context.Request;
-        var rawTarget = context.Features.Get<IHttpRequestFeature>()!.RawTarget;
-        var target = OriginForm(rawTarget);
-        var targetBytes = Encoding.Latin1.GetBytes(target);
-        if (!_runtime.Routes.TryMatch(ViewOf(request, targetBytes), out var route))
+        var request = new PlainRequest(context, handedOff, _runtime.ListenerOf(handedOff.ListenerId).Trusted);
+        if (!_runtime.Routes.TryMatch(request.View, out var route))
         {
-            await RefuseAsync(context, 404, "No route matches this host and path.").ConfigureAwait(false);
+            await request.RefuseAsync(404, "No route matches this host and path.").ConfigureAwait(false);
             return;
         }
 
@@ -53,22 +48,15 @@ internal sealed class HttpForwarder : IDisposable
 #pragma warning restore RS0030
         if (route.Choose(random) is not { } backend)
         {
-            await RefuseAsync(context, 500, "Every backend of the route has weight 0.").ConfigureAwait(false);
+            await request.RefuseAsync(500, "Every backend of the route has weight 0.").ConfigureAwait(false);
             return;
         }
 
-        var auth = backend.Auth;
-        IReadOnlyList<KeyValuePair<string, string>> copied = [];
-        if (auth is not null)
-        {
-            if (await AskAsync(auth, context, handedOff, target).ConfigureAwait(false) is not { } admitted)
-                return;
-            copied = admitted;
-        }
+        if (backend.Auth is { } auth && !await RequestAuth.IsAdmittedAsync(auth, request).ConfigureAwait(false))
+            return;
 
-        var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
         var affinity = backend.Affinity;
-        var key = affinity.KeyOf(ViewOf(request, targetBytes), NativeAddress.From(client), _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
+        var key = affinity.KeyOf(request.View, request.Client, _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         if (route.Options.Timeouts.Request > TimeSpan.Zero)
             timeout.CancelAfter(route.Options.Timeouts.Request);
@@ -84,18 +72,16 @@ internal sealed class HttpForwarder : IDisposable
                     if (endpoint is not null)
                         backend.Ejections.GiveBack(endpoint, trial, _runtime.Clock.Milliseconds);
                     var detail = tried.Count == 0 ? Refusals.DescribeNone(backend) : "No endpoint of the backend could be reached.";
-                    await RefuseAsync(context, tried.Count == 0 ? 503 : 502, detail).ConfigureAwait(false);
+                    await request.RefuseAsync(tried.Count == 0 ? 503 : 502, detail).ConfigureAwait(false);
                     return;
                 }
 
                 try
                 {
-                    using var message = CreateRequest(context, handedOff, resolved.Address, target, hasBody, auth);
-                    foreach (var (name, value) in copied)
-                        message.Headers.TryAddWithoutValidation(name, value);
+                    using var message = CreateRequest(request, resolved.Address, hasBody);
                     using var answer = await _client.Value.SendAsync(message, timeout.Token).ConfigureAwait(false);
                     backend.Ejections.Answered(endpoint, trial, _runtime.Clock.Milliseconds);
-                    var cookie = affinity.SetsCookie(in key, endpoint) ? CookieOf(affinity, endpoint, request, IsTrusted(client, handedOff)) : null;
+                    var cookie = affinity.SetsCookie(in key, endpoint) ? CookieOf(affinity, endpoint, request.IsSecure) : null;
                     await AnswerAsync(context, answer, cookie, timeout.Token).ConfigureAwait(false);
                     return;
                 }
@@ -116,25 +102,16 @@ internal sealed class HttpForwarder : IDisposable
         catch (OperationCanceledException)
         {
             if (!context.RequestAborted.IsCancellationRequested)
-                await RefuseAsync(context, 504, "The endpoint did not answer in time.").ConfigureAwait(false);
+                await request.RefuseAsync(504, "The endpoint did not answer in time.").ConfigureAwait(false);
         }
         catch (Exception e) when ((e as BadHttpRequestException ?? e.InnerException as BadHttpRequestException) is { } bad)
         {
-            await RefuseAsync(context, bad.StatusCode, "The request's body is malformed.").ConfigureAwait(false);
+            await request.RefuseAsync(bad.StatusCode, "The request's body is malformed.").ConfigureAwait(false);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
-            await RefuseAsync(context, 502, "The endpoint broke the connection or answered no valid HTTP.").ConfigureAwait(false);
+            await request.RefuseAsync(502, "The endpoint broke the connection or answered no valid HTTP.").ConfigureAwait(false);
         }
-    }
-
-    /// <summary>Absolute form loses its scheme and authority, which equal Host; the path keeps its encoding. `*` stays.</summary>
-    private static string OriginForm(string target)
-    {
-        if (target.StartsWith('/') || target.IndexOf("://", StringComparison.Ordinal) is var scheme && scheme < 0)
-            return target;
-        var path = target.AsSpan(scheme + 3).IndexOfAny('/', '?');
-        return path < 0 ? "/" : target[scheme + 3 + path] == '?' ? "/" + target[(scheme + 3 + path)..] : target[(scheme + 3 + path)..];
     }
 
     public void Dispose()
@@ -156,23 +133,6 @@ internal sealed class HttpForwarder : IDisposable
         ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
     });
-
-    private static async Task RefuseAsync(HttpContext context, int status, string detail)
-    {
-        if (context.Response.HasStarted)
-        {
-            context.Abort();    // The client must not take a cut answer for a whole one.
-            return;
-        }
-
-        context.Response.Clear();
-        context.Response.StatusCode = status;
-        context.Response.Headers.Connection = "close";
-        if (status == 503)
-            context.Response.Headers.RetryAfter = "1";
-        context.Response.ContentType = "text/plain; charset=utf-8";
-        await context.Response.WriteAsync(detail + "\n", CancellationToken.None).ConfigureAwait(false);
-    }
 
     /// <summary>Refused, unreachable, or not connected within the client's own time.</summary>
     private static bool IsConnectFailure(Exception exception, CancellationToken cancel) => exception switch
@@ -201,72 +161,9 @@ internal sealed class HttpForwarder : IDisposable
         return endpoint;
     }
 
-    private static RequestView ViewOf(HttpRequest request, byte[] target)
-    {
-        var question = Array.IndexOf(target, (byte)'?');
-        return new RequestView
-        {
-            Method = Encoding.Latin1.GetBytes(request.Method),
-            Host = Encoding.Latin1.GetBytes(request.Host.Value ?? ""),
-            Path = question < 0 ? target : target.AsSpan(0, question),
-            Query = question < 0 ? default : target.AsSpan(question + 1),
-            Headers = new HeaderLookup(request.Headers),
-        };
-    }
-
-    /// <summary>Asks the auth service before anything of the body is read. What the endpoint is sent of its answer; null: the client has got its own.</summary>
-    private async Task<IReadOnlyList<KeyValuePair<string, string>>?> AskAsync(AuthGate auth, HttpContext context, HandedOff handedOff, string target)
-    {
-        AuthAnswer answer;
-        try
-        {
-            answer = await auth.AskInTurnAsync(QuestionOf(auth, context, handedOff, target), context.RequestAborted).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            return null;    // The client has left.
-        }
-
-        switch (answer.Verdict)
-        {
-            case AuthVerdict.Allowed:
-                return answer.Headers;
-            case AuthVerdict.Refused:
-                await RelayAsync(context, answer).ConfigureAwait(false);
-                return null;
-            default:
-                await RefuseAsync(context, 503, answer.Detail).ConfigureAwait(false);
-                return null;
-        }
-    }
-
-    private AuthQuestion QuestionOf(AuthGate auth, HttpContext context, HandedOff handedOff, string target)
-    {
-        var request = context.Request;
-        var client = NativeAddress.From(new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort));
-        var trusted = HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, client);
-        var (scheme, host) = trusted ? (request.Headers["X-Forwarded-Proto"], request.Headers["X-Forwarded-Host"]) : default;
-        return AuthQuestion.From(auth, ViewOf(request, target), client, scheme.Count > 0 ? scheme[0]! : "http", Encoding.Latin1.GetBytes(host.Count > 0 ? host[0]! : ""));
-    }
-
-    private static async Task RelayAsync(HttpContext context, AuthAnswer answer)
-    {
-        var response = context.Response;
-        response.StatusCode = answer.Status;
-        foreach (var (name, value) in answer.Headers)
-            response.Headers.Append(name, value);
-        response.ContentLength = answer.Body.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
-            await response.BodyWriter.WriteAsync(answer.Body, context.RequestAborted).ConfigureAwait(false);
-    }
-
-    private bool IsTrusted(IPEndPoint peer, HandedOff handedOff) =>
-        HandshakePolicy.IsTrusted(_runtime.ListenerOf(handedOff.ListenerId).Options.TrustedProxies, NativeAddress.From(peer));
-
-    private string CookieOf(AffinityPlan affinity, EndpointState endpoint, HttpRequest request, bool isTrusted)
+    private string CookieOf(AffinityPlan affinity, EndpointState endpoint, bool isSecure)
     {
         var output = new ByteBuffer();
-        var isSecure = isTrusted && string.Equals(request.Headers["X-Forwarded-Proto"].FirstOrDefault(), "https", StringComparison.OrdinalIgnoreCase);
         affinity.WriteCookie(output, endpoint, isSecure, _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
         return Encoding.Latin1.GetString(output.Bytes);
     }
@@ -307,37 +204,35 @@ internal sealed class HttpForwarder : IDisposable
         }
     }
 
-    private HttpRequestMessage CreateRequest(HttpContext context, HandedOff handedOff, NativeAddress address, string target, bool hasBody, AuthGate? auth)
+    private static HttpRequestMessage CreateRequest(PlainRequest plain, NativeAddress address, bool hasBody)
     {
-        var request = context.Request;
+        var request = plain.Context.Request;
         // The path goes on as it came: no decoding, no dot segments resolved, or the gateway and the endpoint could see different requests.
-        var uri = new Uri("http://" + address.ToEndPoint() + target, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        var uri = new Uri("http://" + address.ToEndPoint() + plain.Target, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(new HttpMethod(request.Method), uri) { Version = HttpVersion.Version11 };
         if (hasBody)
             message.Content = new StreamedBody(request.Body);
 
-        var client = new IPEndPoint(context.Connection.RemoteIpAddress ?? IPAddress.None, context.Connection.RemotePort);
-        var trusted = IsTrusted(client, handedOff);
         foreach (var (name, values) in request.Headers)
         {
             var bytes = Encoding.ASCII.GetBytes(name);
-            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, trusted) || NamesIn(handedOff.Connection, name) || auth?.IsCopied(bytes) == true)
+            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, plain.IsTrusted))
+                continue;
+            // A client cannot name away what the auth service says.
+            if (NamesIn(plain.HandedOff.Connection, name) && !plain.Copied.Contains(name, StringComparer.OrdinalIgnoreCase))
                 continue;
             if (!message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
                 message.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
         }
 
-        var address4 = client.Address.IsIPv4MappedToIPv6 ? client.Address.MapToIPv4() : client.Address;
-        var forwardedFor = trusted && request.Headers["X-Forwarded-For"] is { Count: > 0 } given ? string.Join(", ", given.ToArray()) + ", " : "";
-        message.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor + address4);
-        message.Headers.TryAddWithoutValidation("X-Forwarded-Proto", Trusted("X-Forwarded-Proto") ?? "http");
-        message.Headers.TryAddWithoutValidation("X-Forwarded-Host", Trusted("X-Forwarded-Host") ?? request.Host.Value);
+        var forwardedFor = plain.IsTrusted && request.Headers["X-Forwarded-For"] is { Count: > 0 } given ? string.Join(", ", given.ToArray()) + ", " : "";
+        message.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor + plain.HandedOff.Peer.ToEndPoint().Address);
+        message.Headers.TryAddWithoutValidation("X-Forwarded-Proto", plain.Believed("X-Forwarded-Proto") ?? "http");
+        message.Headers.TryAddWithoutValidation("X-Forwarded-Host", plain.Believed("X-Forwarded-Host") ?? request.Host.Value);
         if (request.Headers.TraceParent.Count == 0)
             message.Headers.TryAddWithoutValidation("traceparent", $"00-{RandomHex(16)}-{RandomHex(8)}-00");
         message.Headers.TryAddWithoutValidation("Holdfast-Connection-Id", RandomHex(16));
         return message;
-
-        string? Trusted(string name) => trusted && request.Headers[name] is { Count: > 0 } value ? value[0] : null;
     }
 
     private static string RandomHex(int bytes) => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(bytes));
@@ -401,18 +296,6 @@ internal sealed class HttpForwarder : IDisposable
         {
             length = 0;
             return false;
-        }
-    }
-
-    private sealed class HeaderLookup(IHeaderDictionary headers) : IHeaderLookup
-    {
-        public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
-
-        public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
-        {
-            var found = headers.TryGetValue(Encoding.ASCII.GetString(name), out var values) && values.Count > index;
-            value = found ? Encoding.Latin1.GetBytes(values[index] ?? "") : default;
-            return found;
         }
     }
 }

@@ -30,6 +30,8 @@ internal sealed partial class HandshakePolicy(
     private HandshakeOutcome _outcome;
     private int _status;
 
+    public ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer) => runtime.ListenerOf(listenerId).ProxyHeaderOf(peer);
+
     public HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
     {
         try
@@ -67,8 +69,7 @@ internal sealed partial class HandshakePolicy(
         if (UpgradeRules.Check(_head, out var outcome) is { } detail)
             return Refuse(handshake, outcome, detail);
 
-        var trustedProxies = runtime.ListenerOf(handshake.ListenerId).Options.TrustedProxies;
-        handshake.Client = ClientAddress.Of(handshake.Peer, _head, trustedProxies, out var isTrusted);
+        handshake.Client = ClientAddress.Of(handshake.Peer, _head, runtime.ListenerOf(handshake.ListenerId).Trusted, out var isTrusted);
         if (!runtime.Routes.TryMatch(_head.View, out var route))
             return Refuse(handshake, HandshakeOutcome.NoRoute, "No route matches this host and path.");
         if (!IsOriginAllowed(route, isTrusted))
@@ -159,7 +160,7 @@ internal sealed partial class HandshakePolicy(
     public bool HandOff(Handshake handshake, int fd, ReadOnlySpan<byte> received)
     {
         // The head parsed last is this one's: a hand-off follows its request at once.
-        if (handOff.TryHandOff(fd, handshake.ListenerId, _head.ListOf("connection"u8), received))
+        if (handOff.TryHandOff(fd, handshake.ListenerId, handshake.Peer, _head.ListOf("connection"u8), received))
             return true;
         _ = Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway has too many requests waiting.");
         return false;
@@ -201,20 +202,6 @@ internal sealed partial class HandshakePolicy(
         backend.Counts.Release(in end.Claims, end.Client);
         runtime.Leave(end.ListenerId);
         telemetry.OnPairEnded(in end, backend, endpoint);
-    }
-
-    internal static bool IsTrusted(IReadOnlyList<System.Net.IPNetwork> proxies, in NativeAddress client)
-    {
-        if (proxies.Count == 0)
-            return false;
-        var address = client.ToEndPoint().Address;
-        foreach (var network in proxies)
-        {
-            if (network.Contains(address))
-                return true;
-        }
-
-        return false;
     }
 
     /// <summary>A bug here ends one handshake, not the connections of everyone else.</summary>

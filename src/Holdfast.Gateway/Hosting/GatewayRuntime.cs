@@ -2,13 +2,13 @@ using System.Net;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
-using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.EventLoop;
+using Holdfast.Relay.Handshakes;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Microsoft.Extensions.Logging;
@@ -244,7 +244,7 @@ internal sealed class GatewayRuntime
 /// <summary>A listener, where it really listens, and how many connections and handshakes it has. Thread-safe.</summary>
 internal sealed class BoundListener(int id, ListenerOptions options, IPEndPoint address)
 {
-    private volatile ListenerOptions _options = options;
+    private volatile InForce _inForce = new(options);
     private int _admitted;
 
     /// <summary>Unique in this process, never reused: connections keep it for life.</summary>
@@ -252,8 +252,19 @@ internal sealed class BoundListener(int id, ListenerOptions options, IPEndPoint 
 
     public ListenerOptions Options
     {
-        get => _options;
-        set => _options = value;
+        get => _inForce.Options;
+        set => _inForce = new InForce(value);
+    }
+
+    public TrustedProxies Trusted => _inForce.Trusted;
+
+    /// <summary>Where proxies are named, only they may say by a PROXY protocol header whom they forward.</summary>
+    public ProxyHeaderUse ProxyHeaderOf(in NativeAddress peer)
+    {
+        var inForce = _inForce;
+        if (!inForce.Options.ProxyProtocol)
+            return ProxyHeaderUse.None;
+        return inForce.Trusted.IsEmpty || inForce.Trusted.Contains(peer) ? ProxyHeaderUse.Required : ProxyHeaderUse.Refused;
     }
 
     public IPEndPoint Address { get; } = address;
@@ -268,6 +279,13 @@ internal sealed class BoundListener(int id, ListenerOptions options, IPEndPoint 
     }
 
     public void Leave() => Interlocked.Decrement(ref _admitted);
+
+    private sealed class InForce(ListenerOptions options)
+    {
+        public readonly ListenerOptions Options = options;
+
+        public readonly TrustedProxies Trusted = new(options.TrustedProxies);
+    }
 }
 
 /// <summary>The gateway's own life, in order.</summary>

@@ -26,8 +26,11 @@ internal interface IHeaderLookup
     /// <summary>The first line of this name, without white space around its value.</summary>
     /// <param name="name">Lower case; compared ignoring case.</param>
     /// <param name="value">Valid only during the caller's call.</param>
-    bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value);
+    bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
 
-    /// <summary>As the above, for the line that so many others of this name come before.</summary>
+    /// <summary>A line of this name, the first being 0, without white space around its value. False: there are not so many.</summary>
     bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value);
+
+    /// <summary>How many lines have this name.</summary>
+    int Count(ReadOnlySpan<byte> name);
 }

@@ -179,7 +179,7 @@ public sealed class EventLoop : IDisposable
             var state = _core.Pairs[i].State;
             if (state == PairState.Relaying)
                 _ = _relay.Close(i, reason, EndSide.Gateway, downstream, upstream);
-            else if (state is PairState.ReadingRequest or PairState.Waiting or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse
+            else if (state is PairState.ReadingProxyHeader or PairState.ReadingRequest or PairState.Waiting or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse
                 && _core.Pairs[i].Held == 0)
                 _handshakes.Shutdown(i);    // A re-home's handshake ends with its client's pair.
         }

@@ -4,6 +4,7 @@ using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Http1;
+using Holdfast.Wire.Proxy;
 
 namespace Holdfast.Relay.Handshakes;
 
@@ -63,6 +64,15 @@ internal sealed partial class HandshakeDriver
         pair.AcceptedAt = _core.Now;
         pair.State = PairState.ReadingRequest;
         pair.Settings.SpillCap = HandshakeSpill;
+        var use = _policy.ProxyHeaderOf(listenerId, client);
+        if (use == ProxyHeaderUse.Refused)
+        {
+            CloseUnanswered(index, ref pair, Begin(index, ref pair));
+            return;
+        }
+
+        if (use == ProxyHeaderUse.Required)
+            pair.State = PairState.ReadingProxyHeader;
         if (!_core.Register(index, Side.Downstream))
         {
             _core.Free(index);
@@ -83,7 +93,7 @@ internal sealed partial class HandshakeDriver
 
         if (side == Side.Downstream)
         {
-            if (pair.State == PairState.ReadingRequest)
+            if (pair.State is PairState.ReadingProxyHeader or PairState.ReadingRequest)
                 ReadRequest(index, ref pair);
             else if (leg.Has(LegFlags.HungUp))
                 Abandon(index, ref pair, HandshakeEnd.ClientGone);
@@ -108,10 +118,12 @@ internal sealed partial class HandshakeDriver
             return;
         }
 
-        if (pair.State == PairState.ReadingRequest)
+        if (pair.State is PairState.ReadingProxyHeader or PairState.ReadingRequest)
         {
             if (pair.HandshakeIndex < 0)
                 _core.Free(index);      // Never said a word: nobody waits for an answer.
+            else if (pair.State == PairState.ReadingProxyHeader)
+                CloseUnanswered(index, ref pair, HandshakeOf(in pair));
             else
                 Fault(index, ref pair, HandshakeOf(in pair), RequestFault.HeadTimeout);
             return;
@@ -203,10 +215,36 @@ internal sealed partial class HandshakeDriver
             ReadOnlySpan<byte> bytes = _core.Buffer.AsSpan(LoopCore.Headroom, n);
             var handshake = pair.HandshakeIndex < 0 ? Begin(index, ref pair) : HandshakeOf(in pair);
             var searched = handshake.Received.Length;
-            if (searched > 0)
+            var isKept = searched > 0;
+            if (isKept)
             {
                 handshake.Received.Append(bytes);
                 bytes = handshake.Received.Bytes;
+            }
+
+            if (pair.State == PairState.ReadingProxyHeader)
+            {
+                var status = ProxyHeader.Parse(bytes, out var header, out var length);
+                if (status == ProxyHeaderStatus.Malformed)
+                {
+                    CloseUnanswered(index, ref pair, handshake);
+                    return;
+                }
+
+                if (status == ProxyHeaderStatus.NeedMore)
+                {
+                    if (!isKept)
+                        handshake.Received.Append(bytes);
+                    continue;
+                }
+
+                if (header.HasSource)
+                    pair.Client = handshake.Client = handshake.Peer = NativeAddress.From(header.Address, header.Port);
+                pair.State = PairState.ReadingRequest;
+                searched = 0;
+                if (isKept)
+                    handshake.Received.RemoveFirst(length);
+                bytes = isKept ? handshake.Received.Bytes : bytes[length..];
             }
 
             var end = HeadEnd.Find(bytes, searched);
@@ -229,7 +267,7 @@ internal sealed partial class HandshakeDriver
                 return;
             }
 
-            if (searched == 0)
+            if (!isKept)
                 handshake.Received.Append(bytes);
         }
     }
@@ -331,6 +369,13 @@ internal sealed partial class HandshakeDriver
         handshake.Now = _core.Now;
         _policy.OnRequestFault(handshake, fault);
         Refuse(index, ref pair, handshake);
+    }
+
+    /// <summary>For want of a good PROXY protocol header. Whoever is there speaks no HTTP yet, or is not to be spoken to.</summary>
+    private void CloseUnanswered(int index, ref Pair pair, Handshake handshake)
+    {
+        _policy.OnRequestFault(handshake, RequestFault.BadProxyHeader);
+        Abandon(index, ref pair, HandshakeEnd.Refused);
     }
 
     private IDialPolicy PolicyOf(Handshake handshake) => handshake.Held == 0 ? _policy : _held!.Policy;

@@ -1,3 +1,4 @@
+using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
 
 namespace Holdfast.Relay.Handshakes;
@@ -61,6 +62,19 @@ public enum RequestFault
     BadProxyHeader,
 }
 
+/// <summary>What a connection begins with.</summary>
+public enum ProxyHeaderUse
+{
+    /// <summary>The request.</summary>
+    None,
+
+    /// <summary>A PROXY protocol header, whose source counts as the peer.</summary>
+    Required,
+
+    /// <summary>Nothing: this peer may not send the header that there must be.</summary>
+    Refused,
+}
+
 /// <summary>How a handshake that did not become a pair ended.</summary>
 public enum HandshakeEnd
 {
@@ -89,6 +103,9 @@ public interface IDialPolicy
 /// </summary>
 public interface IHandshakePolicy : IDialPolicy
 {
+    /// <summary>Asked once of each connection, when it is accepted.</summary>
+    ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer);
+
     /// <summary>A whole request head, its last CRLF CRLF included. Dial, Refuse, Wait or HandOff. The span is valid during the call.</summary>
     HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head);
 

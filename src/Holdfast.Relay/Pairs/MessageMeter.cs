@@ -8,11 +8,12 @@ namespace Holdfast.Relay.Pairs;
 /// </summary>
 internal struct MessageMeter
 {
-    private const int Message = 1000;
+    /// <summary>Milliseconds in which an empty bucket fills.</summary>
+    private const int Second = 1000;
 
-    /// <summary>Thousandths of messages that the bucket lacked at <see cref="_lackedAt"/>; a millisecond gives back one for each message per second.</summary>
-    private long _lacking;
-    private long _lackedAt;
+    /// <summary>When the bucket is full again: so many milliseconds, and so many parts of one, of which a millisecond has as many as messages are allowed in a second.</summary>
+    private long _fullAt;
+    private int _fullAtParts;
 
     /// <summary>Payload bytes of the message under way: its frames so far, each as long as it said.</summary>
     private int _bytes;
@@ -33,14 +34,22 @@ internal struct MessageMeter
         return begins && settings.MessagesPerSecond > 0 && !TryTake(settings.MessagesPerSecond, now) ? EndReason.MessageRate : EndReason.None;
     }
 
+    /// <summary>Each message puts off when the bucket is full, exactly; by more than a second it cannot be.</summary>
     private bool TryTake(int perSecond, long now)
     {
-        // After a second it is full, whatever it lacked: no longer time is multiplied.
-        _lacking = Math.Max(0, _lacking - (Math.Min(now - _lackedAt, Message) * perSecond));
-        _lackedAt = now;
-        if (_lacking > (long)Message * (perSecond - 1))
+        var (at, parts) = _fullAt < now ? (now, 0L) : (_fullAt, _fullAtParts);
+        var (whole, rest) = Math.DivRem(Second, perSecond);
+        at += whole;
+        parts += rest;
+        if (parts >= perSecond)
+        {
+            at++;
+            parts -= perSecond;
+        }
+
+        if (at - now > Second || (at - now == Second && parts > 0))
             return false;
-        _lacking += Message;
+        (_fullAt, _fullAtParts) = (at, (int)parts);
         return true;
     }
 }

@@ -18,6 +18,9 @@ public enum Side
 internal enum PairState : byte
 {
     Free = 0,
+
+    /// <summary>The PROXY protocol header that the listener wants, before the request.</summary>
+    ReadingProxyHeader,
     ReadingRequest,
 
     /// <summary>The policy has let the handshake wait.</summary>

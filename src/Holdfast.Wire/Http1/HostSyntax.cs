@@ -1,4 +1,5 @@
 using System.Buffers;
+using Holdfast.Wire.Proxy;
 
 namespace Holdfast.Wire.Http1;
 
@@ -20,7 +21,7 @@ internal static class HostSyntax
         if (value[0] == (byte)'[')
         {
             int end = value.IndexOf((byte)']');
-            return end > 0 && IsIPv6(value[1..end]) && IsAbsentOrPort(value[(end + 1)..]);
+            return end > 0 && AddressText.TryParseV6(value[1..end], out _) && IsAbsentOrPort(value[(end + 1)..]);
         }
 
         int colon = value.IndexOf((byte)':');
@@ -44,76 +45,5 @@ internal static class HostSyntax
         if (rest.IsEmpty)
             return true;
         return rest[0] == (byte)':' && rest.Length <= 1 + 5 && HeadRules.TryParseContentLength(rest[1..], out long port) && port <= ushort.MaxValue;
-    }
-
-    private static bool IsIPv6(ReadOnlySpan<byte> address)
-    {
-        int groups = 0;
-        bool shortened = address.StartsWith("::"u8);
-        if (shortened)
-            address = address[2..];
-
-        // The address stands at a group; a "::" and single colons have been taken.
-        while (!address.IsEmpty)
-        {
-            int end = address.IndexOf((byte)':');
-            ReadOnlySpan<byte> group = end < 0 ? address : address[..end];
-            if (end < 0 && group.Contains((byte)'.'))
-            {
-                groups += 2;
-                if (!IsIPv4(group))
-                    return false;
-                break;
-            }
-
-            groups++;
-            if (!IsHexGroup(group))
-                return false;
-            if (end < 0)
-                break;
-            address = address[(end + 1)..];
-            if (address.IsEmpty)
-                return false;
-            if (address[0] == (byte)':')
-            {
-                if (shortened)
-                    return false;
-                shortened = true;
-                address = address[1..];
-            }
-        }
-
-        return shortened ? groups <= 7 : groups == 8;
-    }
-
-    private static bool IsHexGroup(ReadOnlySpan<byte> group)
-    {
-        if (group.Length is < 1 or > 4)
-            return false;
-        foreach (byte digit in group)
-        {
-            if (!char.IsAsciiHexDigit((char)digit))
-                return false;
-        }
-
-        return true;
-    }
-
-    private static bool IsIPv4(ReadOnlySpan<byte> address)
-    {
-        for (int part = 0; part < 4; part++)
-        {
-            int dot = address.IndexOf((byte)'.');
-            if (dot < 0 != (part == 3))
-                return false;
-            ReadOnlySpan<byte> octet = dot < 0 ? address : address[..dot];
-            if (octet.Length is < 1 or > 3 || (octet.Length > 1 && octet[0] == (byte)'0'))
-                return false;
-            if (!HeadRules.TryParseContentLength(octet, out long number) || number > byte.MaxValue)
-                return false;
-            address = address[(dot + 1)..];
-        }
-
-        return true;
     }
 }

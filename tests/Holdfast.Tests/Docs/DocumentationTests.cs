@@ -56,11 +56,14 @@ public partial class DocumentationTests
         }
     }
 
-    /// <summary>Backends are shown alone: a listener and a route to each of them make a whole configuration.</summary>
+    /// <summary>Whole configurations are read as they stand. Backends shown alone: a listener and a route to each of them make one.</summary>
     [Theory]
     [MemberData(nameof(Pages))]
     public void Configuration_shown_is_what_the_reader_reads(string page)
     {
+        foreach (var whole in Yaml().Matches(Repository.Read(page)).Select(m => m.Groups[1].Value).Where(y => y.StartsWith("listeners:\n", StringComparison.Ordinal)))
+            Assert.True(ConfigurationReader.Read(whole, page) is { Configuration: not null, Faults: [] }, $"{page}:\n{string.Join('\n', ConfigurationReader.Read(whole, page).Faults)}");
+
         foreach (var shown in Yaml().Matches(Repository.Read(page)).Select(m => m.Groups[1].Value).Where(y => y.StartsWith("backends:\n", StringComparison.Ordinal)))
         {
             var routes = BackendName().Matches(shown).Select(m => $"  - {{path: {{prefix: /{m.Groups[1].Value}}}, backend: {m.Groups[1].Value}}}\n");

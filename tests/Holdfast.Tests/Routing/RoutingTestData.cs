@@ -30,8 +30,6 @@ internal sealed class HeaderLines((string Name, string Value)[] headers) : IHead
 {
     private readonly (byte[] Name, byte[] Value)[] _lines = [.. headers.Select(h => (Encoding.ASCII.GetBytes(h.Name), Encoding.ASCII.GetBytes(h.Value)))];
 
-    public bool TryGet(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value) => TryGet(name, 0, out value);
-
     public bool TryGet(ReadOnlySpan<byte> name, int index, out ReadOnlySpan<byte> value)
     {
         foreach (var line in _lines)
@@ -44,6 +42,14 @@ internal sealed class HeaderLines((string Name, string Value)[] headers) : IHead
 
         value = default;
         return false;
+    }
+
+    public int Count(ReadOnlySpan<byte> name)
+    {
+        var count = 0;
+        foreach (var line in _lines)
+            count += Ascii.EqualsIgnoreCase(line.Name, name) ? 1 : 0;
+        return count;
     }
 }
 

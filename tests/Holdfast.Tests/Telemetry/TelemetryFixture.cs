@@ -119,6 +119,8 @@ internal sealed class TelemetryFixture : IDisposable
     /// <summary>Never asked for a handshake: these loops accept nothing.</summary>
     private sealed class NoPolicy(TelemetryFixture fixture) : IHandshakePolicy
     {
+        public ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer) => ProxyHeaderUse.None;
+
         public HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head) => HandshakeStep.Refuse;
 
         public HandshakeStep OnResumed(Handshake handshake, bool isTimeout) => HandshakeStep.Refuse;

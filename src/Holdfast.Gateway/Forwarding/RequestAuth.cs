@@ -1,0 +1,64 @@
+using System.Text;
+using Holdfast.Gateway.Auth;
+using Microsoft.AspNetCore.Http;
+
+namespace Holdfast.Gateway.Forwarding;
+
+/// <summary>Asks a backend's auth service about plain requests, before anything of a body is read.</summary>
+internal static class RequestAuth
+{
+    /// <summary>True: the request's headers are as the endpoint may see them. False: the client has got its answer, or has left.</summary>
+    public static async Task<bool> IsAdmittedAsync(AuthGate auth, PlainRequest request)
+    {
+        AuthAnswer answer;
+        try
+        {
+            answer = await auth.AskInTurnAsync(QuestionOf(auth, request), request.Context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+
+        switch (answer.Verdict)
+        {
+            case AuthVerdict.Allowed:
+                Replace(auth, request, answer);
+                return true;
+            case AuthVerdict.Refused:
+                await RelayAsync(request.Context, answer).ConfigureAwait(false);
+                return false;
+            default:
+                await request.RefuseAsync(StatusCodes.Status503ServiceUnavailable, answer.Detail).ConfigureAwait(false);
+                return false;
+        }
+    }
+
+    private static AuthQuestion QuestionOf(AuthGate auth, PlainRequest request)
+    {
+        var host = request.Believed("X-Forwarded-Host") ?? "";
+        return AuthQuestion.From(auth, request.View, request.Client, request.IsSecure ? "https" : "http", Encoding.Latin1.GetBytes(host));
+    }
+
+    /// <summary>What only the service may say: whatever the client sent goes, and what the service said comes.</summary>
+    private static void Replace(AuthGate auth, PlainRequest request, AuthAnswer answer)
+    {
+        var headers = request.Context.Request.Headers;
+        foreach (var name in headers.Keys.Where(n => auth.IsCopied(Encoding.ASCII.GetBytes(n))).ToArray())
+            headers.Remove(name);
+        foreach (var (name, value) in answer.Headers)
+            headers[name] = value;
+        request.Copied = [.. answer.Headers.Select(static h => h.Key)];
+    }
+
+    private static async Task RelayAsync(HttpContext context, AuthAnswer answer)
+    {
+        var response = context.Response;
+        response.StatusCode = answer.Status;
+        foreach (var (name, value) in answer.Headers)
+            response.Headers.Append(name, value);
+        response.ContentLength = answer.Body.Length;
+        if (!HttpMethods.IsHead(context.Request.Method))
+            await response.BodyWriter.WriteAsync(answer.Body, context.RequestAborted).ConfigureAwait(false);
+    }
+}
