@@ -68,6 +68,7 @@ internal sealed partial class HandshakePolicy
         var options = backend.Options.Handshakes;
         attempt.Place.Ticket = handshake.Ticket;
         attempt.Place.Resume = Resume;
+        attempt.Place.Asks = attempt.Gate;
         attempt.WaitUntil = handshake.Now + Milliseconds(options.QueueTimeout);
         var key = options.FairByHeader is { } header ? HeaderKey.Of(_head, header) : ClientKey.KeyOf(handshake.Client);
         switch (backend.Queue.Enter(attempt.Place, key, handshake.Now))
@@ -104,13 +105,6 @@ internal sealed partial class HandshakePolicy
     {
         if (attempt.Backend.Queue.TakeGate(attempt.Place) is not { } gate)
             return Pick(handshake, attempt);
-        if (gate != attempt.Gate)
-        {
-            // The configuration has changed while it waited: another service's headers were not taken out of what the client sent.
-            gate.Exit();
-            return Refuse(handshake, HandshakeOutcome.AuthFailed, "The auth service was changed meanwhile.");
-        }
-
         attempt.Stage = AdmissionStage.Auth;
         attempt.AskedAt = handshake.Now;
         attempt.Auth = PendingAuth.Begin(gate, attempt.Question!, handshake.Ticket, Resume);
