@@ -75,12 +75,12 @@ internal static class BenchCommands
             (s, p) => ChangesBench.RunAsync(s, RelayCase.Parse(p.GetValue(crowd)!)[0], p.GetValue(changes), TimeSpan.FromMilliseconds(p.GetValue(every)), p.GetValue(stopAfter)),
             crowd, changes, every, stopAfter);
 
-        AddCrowds(root, peers);
+        AddCrowds(root);
         AddHidden(root);
         return root;
     }
 
-    private static void AddCrowds(RootCommand root, string peers)
+    private static void AddCrowds(RootCommand root)
     {
         var live = Case("--live", "The live pairs: SIZE@RATExCONNECTIONS.", "64@1000x1000");
         var sockets = new Option<int>("--sockets") { DefaultValueFactory = _ => 8000 };
@@ -89,7 +89,12 @@ internal static class BenchCommands
             (s, p) => LorisBench.RunAsync(s, RelayCase.Parse(p.GetValue(live)!)[0], p.GetValue(sockets),
                 [.. p.GetValue(ramps)!.Split(',').Select(r => double.Parse(r, System.Globalization.CultureInfo.InvariantCulture))]),
             live, sockets, ramps);
-        _ = peers;
+
+        var variants = Case("--variants", "Some of " + string.Join(", ", StormVariant.All.Select(v => v.Name)) + ".", string.Join(',', StormVariant.All.Select(v => v.Name)));
+        Add(root, "storm", "Live pairs beside thousands of handshakes at once that a backend takes slowly.", Peer.Holdfast, (3, 5, 0),
+            (s, p) => StormBench.RunAsync(s, RelayCase.Parse(p.GetValue(live)!)[0], [.. p.GetValue(variants)!.Split(',').Select(name =>
+                StormVariant.All.FirstOrDefault(v => v.Name == name) ?? throw new BenchException($"There is no variant '{name}'"))]),
+            live, variants);
     }
 
     /// <summary>The processes that benches start.</summary>
@@ -113,6 +118,12 @@ internal static class BenchCommands
         slow.Hidden = true;
         slow.SetAction(p => SlowCrowd.Run(p.GetValue(port), p.GetValue(count), p.GetValue(sources), TimeSpan.FromSeconds(p.GetValue(ramp))));
         root.Add(slow);
+
+        var (plan, patience) = (new Argument<string>("PLAN"), new Argument<double>("PATIENCE"));
+        var storm = new Command("storm-crowd") { port, plan, patience };
+        storm.Hidden = true;
+        storm.SetAction(p => StormCrowd.Run(p.GetValue(port), CrowdPlan.Parse(p.GetRequiredValue(plan)), TimeSpan.FromSeconds(p.GetValue(patience))));
+        root.Add(storm);
     }
 
     private static Option<string> Case(string name, string description, string value) =>
@@ -140,7 +151,7 @@ internal static class BenchCommands
             };
             try
             {
-                string[] known = [Peer.Direct, Peer.Nginx, Peer.Haproxy, Peer.Holdfast, Peer.HeldOpaque, Peer.HeldJson];
+                string[] known = [Peer.Direct, Peer.Nginx, Peer.Haproxy, Peer.Holdfast, Peer.HeldOpaque, Peer.HeldJson, Peer.NginxPaced, Peer.HaproxyPaced];
                 if (settings.Systems.Except(known, StringComparer.Ordinal).FirstOrDefault() is { } unknown)
                     throw new BenchException($"There is no system '{unknown}'; give some of {string.Join(", ", known)}");
                 return await run(settings, parsed);
