@@ -27,7 +27,6 @@ public sealed class HeaderTests
         {
             Endpoints = [((IPEndPoint)endpoints.LocalEndPoint!).Port],
             Listener = trusted ? "trustedProxies: [127.0.0.0/8]" : "",
-            Route = "origins: [\"http://test.example\"]",
         });
         var origin = "Origin: http://" + (trusted ? "outer.example" : "test.example");
         var first = await SeenAsync(gateway, endpoints, upgrade, [.. Given, origin]);
