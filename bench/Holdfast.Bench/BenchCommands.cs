@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Holdfast.Bench.Backend;
+using Holdfast.Bench.Crowds;
 using Holdfast.Bench.Peers;
 using Holdfast.Bench.Runs;
 
@@ -17,6 +19,8 @@ internal static class BenchCommands
         DefaultValueFactory = _ => 50,
     };
 
+    private static readonly Option<bool> Noisy = new("--noisy") { Description = "storm, loris: count runs on a busy machine, too, at once. For trying, not for results." };
+
     private static readonly Option<string> Results = new("--results")
     {
         Description = "Directory for CSV and table.",
@@ -31,7 +35,7 @@ internal static class BenchCommands
     public static RootCommand Create()
     {
         var root = new RootCommand("Compares Holdfast with nginx and HAProxy, side by side in one run.");
-        foreach (var option in new Option[] { Systems, Runs, WarmUp, Measure, MaxLag, Results, Tool })
+        foreach (var option in new Option[] { Systems, Runs, WarmUp, Measure, MaxLag, Noisy, Results, Tool })
         {
             option.Recursive = true;
             root.Add(option);
@@ -71,13 +75,55 @@ internal static class BenchCommands
             (s, p) => ChangesBench.RunAsync(s, RelayCase.Parse(p.GetValue(crowd)!)[0], p.GetValue(changes), TimeSpan.FromMilliseconds(p.GetValue(every)), p.GetValue(stopAfter)),
             crowd, changes, every, stopAfter);
 
+        AddCrowds(root);
+        AddHidden(root);
+        return root;
+    }
+
+    private static void AddCrowds(RootCommand root)
+    {
+        var live = Case("--live", "The live pairs: SIZE@RATExCONNECTIONS.", "64@1000x1000");
+        var sockets = new Option<int>("--sockets") { DefaultValueFactory = _ => 8000 };
+        var ramps = new Option<string>("--ramps") { Description = "Seconds in which they come first; several, separated by commas.", DefaultValueFactory = _ => "0,10" };
+        Add(root, "loris", "Live pairs beside sockets that never end their request heads.", Peer.Holdfast, (3, 5, 40),
+            (s, p) => LorisBench.RunAsync(s, RelayCase.Parse(p.GetValue(live)!)[0], p.GetValue(sockets),
+                [.. p.GetValue(ramps)!.Split(',').Select(r => double.Parse(r, System.Globalization.CultureInfo.InvariantCulture))]),
+            live, sockets, ramps);
+
+        var variants = Case("--variants", "Some of " + string.Join(", ", StormVariant.All.Select(v => v.Name)) + ".", string.Join(',', StormVariant.All.Select(v => v.Name)));
+        Add(root, "storm", "Live pairs beside thousands of handshakes at once that a backend takes slowly.", Peer.Holdfast, (3, 5, 0),
+            (s, p) => StormBench.RunAsync(s, RelayCase.Parse(p.GetValue(live)!)[0], [.. p.GetValue(variants)!.Split(',').Select(name =>
+                StormVariant.All.FirstOrDefault(v => v.Name == name) ?? throw new BenchException($"There is no variant '{name}'"))]),
+            live, variants);
+    }
+
+    /// <summary>The processes that benches start.</summary>
+    private static void AddHidden(RootCommand root)
+    {
         var admin = new Argument<string>("URL");
         var seconds = new Argument<double>("SECONDS");
         var poll = new Command("poll") { admin, seconds };
         poll.Hidden = true;
         poll.SetAction((p, _) => StallBench.PollAsync(new Uri(p.GetRequiredValue(admin)), TimeSpan.FromSeconds(p.GetValue(seconds))));
         root.Add(poll);
-        return root;
+
+        var (addresses, rate, line) = (new Argument<int>("ADDRESSES"), new Argument<int>("RATE"), new Argument<int>("LINE"));
+        var backend = new Command("backend") { addresses, rate, line };
+        backend.Hidden = true;
+        backend.SetAction(p => BackendProcess.Run(p.GetValue(addresses), p.GetValue(rate), p.GetValue(line)));
+        root.Add(backend);
+
+        var (port, count, sources, ramp) = (new Argument<int>("PORT"), new Argument<int>("COUNT"), new Argument<int>("ADDRESSES"), new Argument<double>("RAMP"));
+        var slow = new Command("slow-crowd") { port, count, sources, ramp };
+        slow.Hidden = true;
+        slow.SetAction(p => SlowCrowd.Run(p.GetValue(port), p.GetValue(count), p.GetValue(sources), TimeSpan.FromSeconds(p.GetValue(ramp))));
+        root.Add(slow);
+
+        var (plan, patience) = (new Argument<string>("PLAN"), new Argument<double>("PATIENCE"));
+        var storm = new Command("storm-crowd") { port, plan, patience };
+        storm.Hidden = true;
+        storm.SetAction(p => StormCrowd.Run(p.GetValue(port), CrowdPlan.Parse(p.GetRequiredValue(plan)), TimeSpan.FromSeconds(p.GetValue(patience))));
+        root.Add(storm);
     }
 
     private static Option<string> Case(string name, string description, string value) =>
@@ -100,11 +146,12 @@ internal static class BenchCommands
                 WarmUp = TimeSpan.FromSeconds(parsed.GetValue(WarmUp) ?? defaults.WarmUp),
                 Measure = TimeSpan.FromSeconds(parsed.GetValue(Measure) ?? defaults.Measure),
                 MaxLag = TimeSpan.FromMilliseconds(parsed.GetValue(MaxLag)),
+                Noisy = parsed.GetValue(Noisy),
                 Results = Path.GetFullPath(parsed.GetValue(Results)!),
             };
             try
             {
-                string[] known = [Peer.Direct, Peer.Nginx, Peer.Haproxy, Peer.Holdfast, Peer.HeldOpaque, Peer.HeldJson];
+                string[] known = [Peer.Direct, Peer.Nginx, Peer.Haproxy, Peer.Holdfast, Peer.HeldOpaque, Peer.HeldJson, Peer.NginxPaced, Peer.HaproxyPaced];
                 if (settings.Systems.Except(known, StringComparer.Ordinal).FirstOrDefault() is { } unknown)
                     throw new BenchException($"There is no system '{unknown}'; give some of {string.Join(", ", known)}");
                 return await run(settings, parsed);

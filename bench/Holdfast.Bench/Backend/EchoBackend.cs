@@ -18,9 +18,13 @@ internal sealed class EchoBackend : ILoopGuest, IDisposable
     private Epoll? _epoll;
     private ulong _firstToken;
 
+    private readonly UpgradeDesk? _desk;
+
     /// <param name="addresses">How many endpoints: 127.0.0.1, 127.0.0.2 and so on.</param>
-    public EchoBackend(int addresses)
+    /// <param name="desk">Decides when handshakes are answered; null: at once.</param>
+    public EchoBackend(int addresses, UpgradeDesk? desk = null)
     {
+        _desk = desk;
         var port = 0;
         for (var i = 1; i <= addresses; i++)
         {
@@ -84,7 +88,7 @@ internal sealed class EchoBackend : ILoopGuest, IDisposable
                 _connections.Add(null);
             }
 
-            _connections[index] = new EchoConnection(fd, _buffers);
+            _connections[index] = new EchoConnection(fd, _buffers, _desk);
             const EpollEvents all = EpollEvents.In | EpollEvents.Out | EpollEvents.ReadHangUp | EpollEvents.EdgeTriggered;
             _epoll!.Register(fd, all, _firstToken + FirstConnection + (ulong)index);
         }

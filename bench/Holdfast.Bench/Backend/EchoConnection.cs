@@ -14,7 +14,8 @@ internal sealed class EchoBuffers
 }
 
 /// <summary>One connection of the backend: a frame's payload is unmasked and sent back as it comes, one send per receive.</summary>
-internal sealed class EchoConnection(int fd, EchoBuffers buffers)
+/// <param name="desk">Decides when handshakes are answered; null: at once.</param>
+internal sealed class EchoConnection(int fd, EchoBuffers buffers, UpgradeDesk? desk = null)
 {
     private FrameScanner _scanner = new(FrameSender.Client, ReservedBits.Refused);
     private byte[] _held = [];
@@ -23,7 +24,9 @@ internal sealed class EchoConnection(int fd, EchoBuffers buffers)
     private int _unsentLength;
     private int _pieceOffset;
     private int _outputLength;
+    private readonly byte[] _accept = desk is null ? [] : new byte[AcceptKey.Length];
     private bool _upgraded;
+    private bool _waits;
     private bool _ending;
 
     /// <summary>False when the connection is over and its descriptor closed.</summary>
@@ -38,7 +41,24 @@ internal sealed class EchoConnection(int fd, EchoBuffers buffers)
         return false;
     }
 
-    public void Drop() => Sys.Close(fd);
+    public void Drop()
+    {
+        _waits = false;
+        Sys.Close(fd);
+    }
+
+    /// <summary>The desk's turn has come: sends the 101. False: the client has left meanwhile.</summary>
+    public bool Serve()
+    {
+        if (!_waits)
+            return false;
+        _waits = false;
+        _outputLength = 0;
+        AppendUpgrade(_accept);
+        Send(buffers.Output.AsSpan(0, _outputLength));
+        _upgraded = true;
+        return true;
+    }
 
     private bool Receive(bool untilEnd)
     {
@@ -54,7 +74,7 @@ internal sealed class EchoConnection(int fd, EchoBuffers buffers)
             _heldLength = 0;
             var input = buffers.Input.AsSpan(0, held + n);
             _outputLength = 0;
-            if ((!_upgraded && !Upgrade(ref input)) || !Echo(input))
+            if ((!_upgraded && !Upgrade(ref input)) || (_upgraded && !Echo(input)))
                 return false;
             if (_outputLength > 0)
                 Send(buffers.Output.AsSpan(0, _outputLength));
@@ -85,13 +105,28 @@ internal sealed class EchoConnection(int fd, EchoBuffers buffers)
         var key = value[..value.IndexOf((byte)'\r')].Trim((byte)' ');
         if (!AcceptKey.IsValidKey(key))
             return false;
-        Append("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "u8);
-        AcceptKey.Compute(key, buffers.Output.AsSpan(_outputLength));
-        _outputLength += AcceptKey.Length;
-        Append("\r\n\r\n"u8);
-        _upgraded = true;
+        Span<byte> accept = stackalloc byte[AcceptKey.Length];
+        AcceptKey.Compute(key, accept);
         input = input[end..];
+        if (desk is not null)
+        {
+            accept.CopyTo(_accept);
+            _waits = desk.TryEnter(this);
+            if (!_waits)
+                Sys.Send(fd, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8);
+            return _waits;
+        }
+
+        AppendUpgrade(accept);
+        _upgraded = true;
         return true;
+    }
+
+    private void AppendUpgrade(ReadOnlySpan<byte> accept)
+    {
+        Append("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "u8);
+        Append(accept);
+        Append("\r\n\r\n"u8);
     }
 
     private static int IndexOfIgnoringCase(ReadOnlySpan<byte> head, ReadOnlySpan<byte> lowerCase)

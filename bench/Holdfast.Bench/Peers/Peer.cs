@@ -13,6 +13,9 @@ internal sealed class Peer : IAsyncDisposable
     /// <summary>Holdfast, its connections held: frames passed on when whole; messages unmasked and looked at as well.</summary>
     public const string HeldOpaque = "holdfast-opaque", HeldJson = "holdfast-json";
 
+    /// <summary>The peers with what they have to slow handshakes down: nginx' limit_req, HAProxy's rate-limit sessions.</summary>
+    public const string NginxPaced = "nginx-limit_req", HaproxyPaced = "haproxy-rate-limit";
+
     private static readonly ConcurrentDictionary<Process, string> Running = new();
     private readonly Process? _process;
     private readonly string? _prefix;
@@ -38,11 +41,14 @@ internal sealed class Peer : IAsyncDisposable
 
     public Uri Url => new($"ws://127.0.0.1:{Port}/echo");
 
+    public bool IsHoldfast => Name is Holdfast or HeldOpaque or HeldJson;
+
     /// <summary>0 for "direct".</summary>
     public int ProcessId => _process?.Id ?? 0;
 
     /// <param name="change">For a bench that changes the configuration: fills what the templates of that kind leave open.</param>
-    public static async Task<Peer> StartAsync(string name, IReadOnlyList<string> endpoints, ConfigurationChange? change = null)
+    /// <param name="handshakes">For a bench with crowds: how the system bounds handshakes, in its own words; null: the common templates.</param>
+    public static async Task<Peer> StartAsync(string name, IReadOnlyList<string> endpoints, ConfigurationChange? change = null, string? handshakes = null)
     {
         if (name == Direct)
             return new Peer(name, int.Parse(endpoints[0].Split(':')[1], System.Globalization.CultureInfo.InvariantCulture), 0, null, null);
@@ -50,13 +56,14 @@ internal sealed class Peer : IAsyncDisposable
         var prefix = Directory.CreateTempSubdirectory("holdfast-bench-").FullName;
         var (port, admin) = (FreePort(), FreePort());
         var configuration = Path.Combine(prefix, PeerConfiguration.FileNameOf(name));
-        var template = PeerConfiguration.Render(name, port, admin, prefix, change is null ? "" : ConfigurationChange.Kind);
+        var template = PeerConfiguration.Render(name, port, admin, prefix, change is not null ? ConfigurationChange.Kind : handshakes is not null ? PeerConfiguration.Crowd : "")
+            .Replace("{{handshakes}}", handshakes, StringComparison.Ordinal);
         await File.WriteAllTextAsync(configuration, change?.Fill(name, template)
             ?? template.Replace("{{endpoints}}", PeerConfiguration.ListOf(name, endpoints), StringComparison.Ordinal));
         var command = PeerConfiguration.CommandOf(name, prefix, configuration, reloads: change is not null);
 
-        // Through a shell only for the redirections; exec keeps the process id. Holdfast writes its access log to the file.
-        var start = Pinning.Taskset(Pinning.ProxyCore, "sh", ["-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
+        // Through a shell only for the redirections; exec keeps the process id. Holdfast writes its access log to the file. A system has no priority, whatever the load has.
+        var start = Pinning.Taskset(Pinning.ProxyCore, "chrt", ["--other", "0", "sh", "-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
         start.Environment.Remove("HOLDFAST_BENCH_PINNED");
         var process = Process.Start(start)!;
         Running[process] = prefix;

@@ -5,13 +5,16 @@ namespace Holdfast.Bench.Peers;
 /// <summary>The templates in <c>bench/peers</c> and the command lines of the systems.</summary>
 internal static class PeerConfiguration
 {
+    /// <summary>In the names of the templates for benches with crowds.</summary>
+    public const string Crowd = "crowd.";
+
     /// <summary>The tool that is measured; the one built beside the bench unless given.</summary>
     public static string HoldfastTool { get; set; } = Path.Combine(AppContext.BaseDirectory, "holdfast.dll");
 
     public static string FileNameOf(string peer) => peer switch
     {
-        Peer.Nginx => "nginx.conf",
-        Peer.Haproxy => "haproxy.cfg",
+        Peer.Nginx or Peer.NginxPaced => "nginx.conf",
+        Peer.Haproxy or Peer.HaproxyPaced => "haproxy.cfg",
         _ => "holdfast.yaml",
     };
 
@@ -22,8 +25,8 @@ internal static class PeerConfiguration
     /// <summary>Endpoints in the system's own syntax.</summary>
     public static string ListOf(string peer, IEnumerable<string> endpoints) => peer switch
     {
-        Peer.Nginx => string.Join("\n        ", endpoints.Select(e => $"server {e};")),
-        Peer.Haproxy => string.Join("\n    ", endpoints.Select((e, i) => $"server e{i + 1} {e}")),
+        Peer.Nginx or Peer.NginxPaced => string.Join("\n        ", endpoints.Select(e => $"server {e};")),
+        Peer.Haproxy or Peer.HaproxyPaced => string.Join("\n    ", endpoints.Select((e, i) => $"server e{i + 1} {e}")),
         _ => string.Join(", ", endpoints.Select(e => $"\"{e}\"")),
     };
 
@@ -44,8 +47,8 @@ internal static class PeerConfiguration
     /// <param name="reloads">HAProxy with a master process: it cannot be told to reload without.</param>
     public static string[] CommandOf(string peer, string prefix, string configuration, bool reloads = false) => peer switch
     {
-        Peer.Nginx => ["nginx", "-p", prefix, "-c", configuration],
-        Peer.Haproxy => ["haproxy", reloads ? "-W" : "-db", "-q", "-f", configuration],
+        Peer.Nginx or Peer.NginxPaced => ["nginx", "-p", prefix, "-c", configuration],
+        Peer.Haproxy or Peer.HaproxyPaced => ["haproxy", reloads ? "-W" : "-db", "-q", "-f", configuration],
         _ => ["dotnet", HoldfastTool, "gateway", "--config", configuration, "--loops", "1"],
     };
 }

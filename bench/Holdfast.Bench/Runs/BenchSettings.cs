@@ -16,6 +16,9 @@ internal sealed record BenchSettings
     /// <summary>A run whose load was later than this with any message does not count.</summary>
     public required TimeSpan MaxLag { get; init; }
 
+    /// <summary>Runs count however busy the machine is.</summary>
+    public bool Noisy { get; init; }
+
     /// <summary>Where CSV and table are written.</summary>
     public required string Results { get; init; }
 

@@ -60,6 +60,24 @@ internal sealed class LatencyHistogram
         Max = Math.Max(Max, other.Max);
     }
 
+    /// <summary>What was recorded after an earlier copy of the same was made; <see cref="Max"/> is then the upper end of its bucket.</summary>
+    public LatencyHistogram Since(LatencyHistogram earlier)
+    {
+        var rest = new LatencyHistogram();
+        for (var i = 0; i < _counts.Length; i++)
+        {
+            var count = _counts[i] - earlier._counts[i];
+            if (count <= 0)
+                continue;
+            rest._counts[i] = count;
+            rest.Count += count;
+            rest.Max = i == _counts.Length - 1 ? Max : Math.Min(UpperEndOf(i), Max);
+        }
+
+        rest._sum = _sum - earlier._sum;
+        return rest;
+    }
+
     private static int IndexOf(long value)
     {
         if (value < ExactValues)

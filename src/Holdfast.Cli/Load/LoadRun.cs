@@ -145,6 +145,9 @@ internal sealed class LoadProgress
 
     public LatencyHistogram Latency { get; } = new();
 
+    /// <summary>How late this program was with its messages.</summary>
+    public LatencyHistogram Lag { get; } = new();
+
     public void Add(LoadLane lane)
     {
         InHandshake += lane.InHandshake;
@@ -155,5 +158,6 @@ internal sealed class LoadProgress
         Faults += lane.Duplicated + lane.Reordered + lane.Corrupted;
         Disconnects += lane.Disconnects;
         Latency.Add(lane.Latency);
+        Lag.Add(lane.Lag);
     }
 }

@@ -100,11 +100,9 @@ internal sealed class HandshakeAttempt
         _trial = 0;
     }
 
-    /// <summary>Reads what the client is known by, if the backend wants to know.</summary>
-    public void Bind(in RequestView request, in NativeAddress client, long nowSeconds)
+    /// <summary>Reads what the client is known by.</summary>
+    public void Bind(AffinityPlan plan, in RequestView request, in NativeAddress client, long nowSeconds)
     {
-        if (Backend.Affinity is not { } plan)
-            return;
         _plan = plan;
         _key = plan.KeyOf(in request, client, nowSeconds);
         _isSecure = request.Headers!.TryGet("x-forwarded-proto"u8, out var proto) && proto.SequenceEqual("https"u8);

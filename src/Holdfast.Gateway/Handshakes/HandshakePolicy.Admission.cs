@@ -16,8 +16,8 @@ namespace Holdfast.Gateway.Handshakes;
 /// </summary>
 internal sealed partial class HandshakePolicy
 {
-    /// <summary>Beside the client's, lines that the gateway and an auth service add.</summary>
-    private const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64;
+    /// <summary>Beside the client's: what an auth service may add (64 lines), and what the gateway adds.</summary>
+    private const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64 + 16;
 
     /// <summary>Milliseconds that an answer may be late beyond its own time-out, on a busy machine.</summary>
     private const int AuthGrace = 5_000;
@@ -151,13 +151,8 @@ internal sealed partial class HandshakePolicy
     private HandshakeStep Pick(Handshake handshake, HandshakeAttempt attempt)
     {
         var backend = attempt.Backend;
-        if (attempt.Stage != AdmissionStage.Line)
-        {
-            var view = UpstreamView(handshake);
-            if (backend.Options.Limits.ConnectionsPerKey is { Max: > 0 } limit && !backend.Counts.TryClaimKey(limit, _upstreamHead, ref attempt.Claims))
-                return Refuse(handshake, HandshakeOutcome.KeyLimit, "This key has as many connections as it may.");
-            attempt.Bind(in view, handshake.Client, runtime.Time.GetUtcNow().ToUnixTimeSeconds());
-        }
+        if (attempt.Stage != AdmissionStage.Line && !TryBind(handshake, attempt))
+            return Refuse(handshake, HandshakeOutcome.KeyLimit, "This key has as many connections as it may.");
 
         switch (attempt.TryFirst(random, handshake.Now, out var bound))
         {
@@ -172,6 +167,21 @@ internal sealed partial class HandshakePolicy
 
         attempt.Stage = AdmissionStage.Line;
         return backend.Queue.LineUp(attempt.Place, bound, handshake.Now) ? Wait(handshake, attempt) : RefuseFull(handshake, backend);
+    }
+
+    /// <summary>Claims the request's key and reads its affinity, where there are such. False: the key has as many as it may.</summary>
+    private bool TryBind(Handshake handshake, HandshakeAttempt attempt)
+    {
+        var backend = attempt.Backend;
+        var affinity = backend.Affinity;
+        var limit = backend.Options.Limits.ConnectionsPerKey is { Max: > 0 } given ? given : null;
+        if (limit is null && affinity.IsNone)
+            return true;
+        var view = UpstreamView(handshake);
+        if (limit is not null && !backend.Counts.TryClaimKey(limit, _upstreamHead, ref attempt.Claims))
+            return false;
+        attempt.Bind(affinity, in view, handshake.Client, runtime.Time.GetUtcNow().ToUnixTimeSeconds());
+        return true;
     }
 
     private static HandshakeStep Wait(Handshake handshake, HandshakeAttempt attempt)

@@ -25,6 +25,9 @@ internal sealed partial class HandshakePolicy(
     Random random,
     Action<Exception> onBug) : IHandshakePolicy
 {
+    /// <summary>Attempts kept for later handshakes.</summary>
+    private const int MostIdle = 256;
+
     private readonly RequestHead _head = new();
     private readonly Stack<HandshakeAttempt> _idle = new();
     private HandshakeOutcome _outcome;
@@ -213,7 +216,7 @@ internal sealed partial class HandshakePolicy(
 
     private void Recycle(Handshake handshake)
     {
-        if (handshake.PolicyState is HandshakeAttempt attempt)
+        if (handshake.PolicyState is HandshakeAttempt attempt && _idle.Count < MostIdle)
             _idle.Push(attempt);
         handshake.PolicyState = null;
     }
