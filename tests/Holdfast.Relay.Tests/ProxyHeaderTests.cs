@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Holdfast.Relay.Handshakes;
@@ -65,7 +67,7 @@ public sealed class ProxyHeaderTests : IDisposable
     {
         using var client = _harness.Connect();
         client.Send(header + RelayHarness.Request);
-        AssertIs(client, client.Socket.LocalEndPoint!.ToString()!);
+        AssertIs(client, string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{((IPEndPoint)client.Socket.LocalEndPoint!).Port}"));
     }
 
     [Theory]
@@ -170,10 +172,13 @@ public sealed class ProxyHeaderTests : IDisposable
 
     private void AssertIs(RawPeer client, string source)
     {
-        using var endpoint = RawPeer.Accept(_harness.Endpoints);
-        Assert.Equal(RelayHarness.Request, endpoint.ReceiveHead());
-        endpoint.Send(RelayHarness.Switching);
-        Assert.Equal(RelayHarness.Switching, client.ReceiveHead());
+        using (var endpoint = RawPeer.Accept(_harness.Endpoints))
+        {
+            Assert.Equal(RelayHarness.Request, endpoint.ReceiveHead());
+            endpoint.Send(RelayHarness.Switching);
+            Assert.Equal(RelayHarness.Switching, client.ReceiveHead());
+        }
+
         client.Dispose();
         Assert.Equal(source, _harness.WaitForEnd().Client.ToString());
         _harness.Until(l => l.Core.Pairs.Count == 0, "the slot is free");

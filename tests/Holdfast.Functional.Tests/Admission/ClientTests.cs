@@ -71,6 +71,19 @@ public sealed class ClientTests : IDisposable
         Assert.StartsWith("GET / HTTP/1.1\r\n", request, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("send-proxy")]
+    [InlineData("send-proxy-v2")]
+    public async Task HAProxys_own_checks_come_from_HAProxy(string server)
+    {
+        await using var gateway = await StartAsync("proxyProtocol: true, trustedProxies: [127.0.0.1/32]");
+        await using var haproxy = await FrontProxy.StartHaproxyAsync(gateway.Host.Addresses[1], "tcp", server + " check inter 200ms", "option httpchk GET /check");
+        using var endpoint = RawPeer.Accept(_endpoints);
+        var head = endpoint.ReceiveHead();
+        Assert.StartsWith("GET /check ", head, StringComparison.Ordinal);
+        Assert.Equal(["127.0.0.1"], Upgrades.Values(head, "X-Forwarded-For"));
+    }
+
     [Fact]
     public async Task Two_proxies_in_a_row_are_both_looked_through()
     {

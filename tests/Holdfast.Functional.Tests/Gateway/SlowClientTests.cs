@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -49,7 +50,7 @@ public sealed class SlowClientTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_client_that_never_reads_its_answer_is_reset_and_frees_the_endpoint()
+    public async Task A_client_that_never_reads_an_answer_without_end_is_reset_and_frees_the_endpoint()
     {
         using var client = _gateway.Connect(receiveBuffer: 4096);
         client.Send("GET /endless HTTP/1.1\r\nHost: test.example\r\n\r\n");
@@ -57,21 +58,65 @@ public sealed class SlowClientTests : IAsyncLifetime
         _ = endpoint.ReceiveHead();
         endpoint.Send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n");
         var piece = new byte[65_536];
-        var sent = 0L;
-        var lost = Assert.Throws<SocketException>(() =>
+        Assert.Throws<SocketException>(SendForEver);
+        Assert.NotEmpty(client.ReceiveToReset());
+        await _gateway.SettledAsync();
+
+        void SendForEver()
         {
             while (true)
-            {
                 endpoint.Send(piece);
-                sent += piece.Length;
-            }
-        });
-        TestContext.Current.TestOutputHelper?.WriteLine($"sent {sent}: {lost.SocketErrorCode}");
-        Assert.NotEqual(SocketError.TimedOut, lost.SocketErrorCode);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Clients_that_never_read_their_answers_are_let_go_wherever_the_answer_ends(bool chunked)
+    {
+        using var open = new OpenConnections(_gateway.Address.Port);
+        var clients = new List<RawPeer>();
+        var sending = new List<Task>();
+        // Some of these lengths fill the kernel's buffers just so, some leave a rest.
+        for (var i = 0; i < Many; i++)
+        {
+            var length = (i + 1) * 80_000;
+            clients.Add(_gateway.Connect(receiveBuffer: 4096));
+            clients[^1].Send("GET /long HTTP/1.1\r\nHost: test.example\r\n\r\n");
+            var endpoint = RawPeer.Accept(_endpoints);
+            _ = endpoint.ReceiveHead();
+            sending.Add(Task.Run(() =>
+            {
+                using (endpoint)
+                {
+                    try
+                    {
+                        endpoint.Send(chunked ? $"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n" : $"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+                        endpoint.Send(new byte[length]);
+                        endpoint.Send(chunked ? "\r\n0\r\n\r\n" : "");
+                        _ = ToEndOrReset(endpoint);
+                    }
+                    catch (SocketException)
+                    {
+                        // The gateway let go of it, with its client.
+                    }
+                }
+            }, TestContext.Current.CancellationToken));
+        }
+
+        _gateway.CheckNeighbour();
+        Assert.Equal(Many, open.Begun);
+        await Dev.Processes.UntilAsync(() => open.Count == 0, "every connection was let go");
+        clients.ForEach(c => c.Dispose());
+        await Task.WhenAll(sending);
         await _gateway.SettledAsync();
     }
 
-    public async ValueTask InitializeAsync() => _gateway = await GatewayFixture.StartAsync(new GatewaySetup { Endpoints = [((IPEndPoint)_endpoints.LocalEndPoint!).Port] });
+    public async ValueTask InitializeAsync() => _gateway = await GatewayFixture.StartAsync(new GatewaySetup
+    {
+        Endpoints = [((IPEndPoint)_endpoints.LocalEndPoint!).Port],
+        LongestPiece = TimeSpan.FromSeconds(2),
+    });
 
     public async ValueTask DisposeAsync()
     {
@@ -112,5 +157,39 @@ public sealed class SlowClientTests : IAsyncLifetime
         }
 
         return all.ToArray();
+    }
+
+    /// <summary>Connections of one listener that the server framework has taken over since, and of them those that it has not let go.</summary>
+    private sealed class OpenConnections : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private long _begun;
+        private long _count;
+
+        public OpenConnections(int port)
+        {
+            _listener.InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument.Name == "kestrel.active_connections")
+                    listener.EnableMeasurementEvents(instrument);
+            };
+            _listener.SetMeasurementEventCallback<long>((_, change, tags, _) =>
+            {
+                foreach (var (name, value) in tags)
+                {
+                    if (name != "server.port" || value is not int of || of != port)
+                        continue;
+                    Interlocked.Add(ref _count, change);
+                    Interlocked.Add(ref _begun, Math.Max(0, change));
+                }
+            });
+            _listener.Start();
+        }
+
+        public long Begun => Interlocked.Read(ref _begun);
+
+        public long Count => Interlocked.Read(ref _count);
+
+        public void Dispose() => _listener.Dispose();
     }
 }

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Text;
-using Holdfast.Tests.Wire;
 using Holdfast.Wire.Proxy;
 using Xunit;
 
