@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Functional.Tests.Affinity;
 
-/// <summary>The configurations in docs/affinity.md, run as they are but for addresses, the secret's file and the load bound.</summary>
+/// <summary>The configurations in docs/affinity.md, run as they are but for addresses and the secret's file.</summary>
 public sealed class DocumentedAffinityTests : IDisposable
 {
     private readonly NamedEndpoint[] _endpoints = NamedEndpoint.Start(3);
@@ -37,8 +37,6 @@ public sealed class DocumentedAffinityTests : IDisposable
                     {
                         Endpoints = [.. _endpoints.Select(e => new EndpointAddress("127.0.0.1", e.Port))],
                         SlowStart = TimeSpan.Zero,
-                        // Among so few connections one that is just ending would count under the usual bound.
-                        BoundedLoad = 100,
                         Affinity = backend.Affinity.Cookie is { } cookie ? backend.Affinity with { Cookie = cookie with { SecretFile = _secret } } : backend.Affinity,
                     },
                 ],
