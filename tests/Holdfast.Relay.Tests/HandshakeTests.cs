@@ -176,6 +176,7 @@ public sealed class HandshakeTests : IDisposable
     [InlineData("never whole", "HTTP/1.1 408")]
     [InlineData("too large", "HTTP/1.1 431")]
     [InlineData("bare line feed", "HTTP/1.1 400")]
+    [InlineData("bare line feed in a piece of its own", "HTTP/1.1 400")]
     public void A_head_that_never_becomes_a_request_is_answered(string what, string answer)
     {
         using var client = _harness.Connect();
@@ -188,6 +189,11 @@ public sealed class HandshakeTests : IDisposable
                 break;
             case "too large":
                 client.Send("GET / HTTP/1.1\r\nX: " + new string('x', HandshakeDriver.MaxHead));
+                break;
+            case "bare line feed in a piece of its own":
+                client.Send("GET / HTTP/1.1\r\nHost: x");
+                _harness.Until(l => l.Handshakes.InFlight == 1, "it has begun");
+                client.Send("\n");
                 break;
             default:
                 client.Send("GET / HTTP/1.1\nHost: x\n\n");

@@ -40,6 +40,9 @@ internal sealed class AffinityPlan
             "; Path=" + cookie.Path + (ttl > 0 ? "; Max-Age=" + ttl.ToString(CultureInfo.InvariantCulture) : "") + "; HttpOnly; SameSite=" + cookie.SameSite);
     }
 
+    /// <summary>Nothing is to be known of requests.</summary>
+    public bool IsNone => _kind == AffinityKind.None && !_balancesByHash;
+
     /// <summary>Affinity is by cookie.</summary>
     public bool IsByCookie => _cookie is not null;
 

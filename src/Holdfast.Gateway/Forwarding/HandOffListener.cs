@@ -34,7 +34,8 @@ internal sealed class HandOffListener : IConnectionListenerFactory, IConnectionL
     private readonly SocketConnectionContextFactory _contexts;
 
     public HandOffListener(ILogger<HandOffListener> logger) =>
-        _contexts = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions(), logger);
+        // Nothing lies between what is written and the socket: a flush that has returned has left, and what a slow client leaves lying is seen by who writes it.
+        _contexts = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions { MaxWriteBufferSize = 1 }, logger);
 
     public EndPoint EndPoint { get; private set; } = new HandOffEndPoint();
 

@@ -28,10 +28,17 @@ internal sealed class HttpForwarder : IDisposable
     /// <summary>Bytes copied at once; each piece is flushed, so events and long polls are not held back.</summary>
     private const int CopySize = 16 * 1024;
 
+    /// <summary>
+    /// How long a client may take over one piece of an answer (that of 137 bytes per second; Kestrel's own measure, 240 bytes per second, lets a client that has
+    /// taken some MB rest for hours).
+    /// </summary>
+    public static readonly TimeSpan LongestPiece = TimeSpan.FromMinutes(2);
+
     private readonly GatewayRuntime _runtime;
+    private readonly TimeSpan _longestPiece;
     private readonly Lazy<HttpMessageInvoker> _client = new(CreateClient);
 
-    public HttpForwarder(GatewayRuntime runtime) => _runtime = runtime;
+    public HttpForwarder(GatewayRuntime runtime, TimeSpan longestPiece) => (_runtime, _longestPiece) = (runtime, longestPiece);
 
     public async Task ForwardAsync(HttpContext context, HandedOff handedOff)
     {
@@ -104,9 +111,14 @@ internal sealed class HttpForwarder : IDisposable
             if (!context.RequestAborted.IsCancellationRequested)
                 await request.RefuseAsync(504, "The endpoint did not answer in time.").ConfigureAwait(false);
         }
+        catch (TimeoutException)
+        {
+            context.Abort();    // The client takes its answer too slowly.
+        }
         catch (Exception e) when ((e as BadHttpRequestException ?? e.InnerException as BadHttpRequestException) is { } bad)
         {
-            await request.RefuseAsync(bad.StatusCode, "The request's body is malformed.").ConfigureAwait(false);
+            var detail = bad.StatusCode == StatusCodes.Status408RequestTimeout ? "The request's body comes too slowly." : "The request's body is malformed.";
+            await request.RefuseAsync(bad.StatusCode, detail).ConfigureAwait(false);
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {
@@ -168,7 +180,7 @@ internal sealed class HttpForwarder : IDisposable
         return Encoding.Latin1.GetString(output.Bytes);
     }
 
-    private static async Task AnswerAsync(HttpContext context, HttpResponseMessage answer, string? cookie, CancellationToken cancel)
+    private async Task AnswerAsync(HttpContext context, HttpResponseMessage answer, string? cookie, CancellationToken cancel)
     {
         // Nobody asked for another protocol, and a body with two lengths is read differently by two readers.
         if (answer.StatusCode == HttpStatusCode.SwitchingProtocols
@@ -196,12 +208,17 @@ internal sealed class HttpForwarder : IDisposable
             {
                 var read = await body.ReadAsync(response.BodyWriter.GetMemory(CopySize), cancel).ConfigureAwait(false);
                 if (read == 0)
-                    return;
+                    break;
                 response.BodyWriter.Advance(read);
-                if ((await response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false)).IsCompleted)
+                var flush = response.BodyWriter.FlushAsync(cancel);
+                var flushed = flush.IsCompletedSuccessfully ? flush.Result : await flush.AsTask().WaitAsync(_longestPiece, _runtime.Time, cancel).ConfigureAwait(false);
+                if (flushed.IsCompleted)
                     return;
             }
         }
+
+        // The last chunk too: once this method has returned nobody measures any more.
+        await response.CompleteAsync().WaitAsync(_longestPiece, _runtime.Time, cancel).ConfigureAwait(false);
     }
 
     private static HttpRequestMessage CreateRequest(PlainRequest plain, NativeAddress address, bool hasBody)

@@ -1,6 +1,5 @@
 using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
-using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Buffers;
@@ -64,11 +63,6 @@ internal sealed class HandshakeAttempt
     /// <summary>When it has waited long enough, on the loop's clock.</summary>
     public long WaitUntil { get; set; }
 
-    /// <summary>Whose words were taken out of the request's head; null: nobody is asked.</summary>
-    public AuthGate? Gate { get; set; }
-
-    public AuthQuestion? Question { get; set; }
-
     /// <summary>The question that is asked about it; null: none, or it was answered.</summary>
     public PendingAuth? Auth { get; set; }
 
@@ -91,8 +85,6 @@ internal sealed class HandshakeAttempt
         Hold = null;
         Stage = AdmissionStage.Queue;
         Auth = null;
-        Gate = null;
-        Question = null;
         Claims = default;
         _plan = null;
         _key = default;
@@ -100,11 +92,9 @@ internal sealed class HandshakeAttempt
         _trial = 0;
     }
 
-    /// <summary>Reads what the client is known by, if the backend wants to know.</summary>
-    public void Bind(in RequestView request, in NativeAddress client, long nowSeconds)
+    /// <summary>Reads what the client is known by.</summary>
+    public void Bind(AffinityPlan plan, in RequestView request, in NativeAddress client, long nowSeconds)
     {
-        if (Backend.Affinity is not { } plan)
-            return;
         _plan = plan;
         _key = plan.KeyOf(in request, client, nowSeconds);
         _isSecure = request.Headers!.TryGet("x-forwarded-proto"u8, out var proto) && proto.SequenceEqual("https"u8);

@@ -5,6 +5,7 @@ using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Handshakes;
+using Holdfast.Wire.Http1;
 using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Handshakes;
@@ -16,8 +17,8 @@ namespace Holdfast.Gateway.Handshakes;
 /// </summary>
 internal sealed partial class HandshakePolicy
 {
-    /// <summary>Beside the client's, lines that the gateway and an auth service add.</summary>
-    private const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64;
+    /// <summary>Beside the client's: what an auth service may add (64 lines), and what the gateway adds.</summary>
+    private const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64 + 16;
 
     /// <summary>Milliseconds that an answer may be late beyond its own time-out, on a busy machine.</summary>
     private const int AuthGrace = 5_000;
@@ -104,26 +105,15 @@ internal sealed partial class HandshakePolicy
     {
         if (attempt.Backend.Queue.TakeGate(attempt.Place) is not { } gate)
             return Pick(handshake, attempt);
-        if (gate != attempt.Gate)
-        {
-            // The configuration has changed while it waited: another service's headers were not taken out of what the client sent.
-            gate.Exit();
-            return Refuse(handshake, HandshakeOutcome.AuthFailed, "The auth service was changed meanwhile.");
-        }
-
+        var view = UpstreamView(handshake);
+        var isSecure = _upstreamHead.TryGet("x-forwarded-proto"u8, out var proto) && HeadRules.NameEquals(proto, "https"u8);
+        _ = _upstreamHead.TryGet("x-forwarded-host"u8, out var host);
+        var question = AuthQuestion.From(gate, in view, handshake.Client, isSecure ? "https" : "http", host);
         attempt.Stage = AdmissionStage.Auth;
         attempt.AskedAt = handshake.Now;
-        attempt.Auth = PendingAuth.Begin(gate, attempt.Question!, handshake.Ticket, Resume);
+        attempt.Auth = PendingAuth.Begin(gate, question, handshake.Ticket, Resume);
         handshake.WaitTimeout = AuthGrace + Milliseconds(gate.Options.Timeout);
         return HandshakeStep.Wait;
-    }
-
-    /// <summary>What is to be asked about the request that was just parsed: before anything is taken out of it, since the service may replace what it is sent.</summary>
-    private AuthQuestion QuestionOf(AuthGate gate, Handshake handshake, bool isTrusted)
-    {
-        var isSecure = isTrusted && _head.TryGet("x-forwarded-proto"u8, out var proto) && proto.SequenceEqual("https"u8);
-        var host = isTrusted && _head.TryGet("x-forwarded-host"u8, out var forwarded) ? forwarded : default;
-        return AuthQuestion.From(gate, _head.View, handshake.Client, isSecure ? "https" : "http", host);
     }
 
     /// <summary>The auth service has answered, or has not in time.</summary>
@@ -135,12 +125,13 @@ internal sealed partial class HandshakePolicy
             return isTimeout ? Refuse(handshake, HandshakeOutcome.AuthFailed, "The auth service did not answer in time.") : HandshakeStep.Wait;
         }
 
+        var gate = attempt.Auth.Gate;
         attempt.Auth = null;
         attempt.WaitUntil += handshake.Now - attempt.AskedAt;
         switch (answer.Verdict)
         {
             case AuthVerdict.Allowed:
-                return UpgradeHeads.Insert(handshake.UpstreamRequest, answer.Bytes)
+                return UpgradeHeads.Insert(handshake.UpstreamRequest, gate, answer.Bytes)
                     ? Pick(handshake, attempt)
                     : Refuse(handshake, HandshakeOutcome.AuthFailed, "What the auth service adds does not fit into the request.");
             case AuthVerdict.Refused:
@@ -157,13 +148,8 @@ internal sealed partial class HandshakePolicy
     private HandshakeStep Pick(Handshake handshake, HandshakeAttempt attempt)
     {
         var backend = attempt.Backend;
-        if (attempt.Stage != AdmissionStage.Line)
-        {
-            var view = UpstreamView(handshake);
-            if (backend.Options.Limits.ConnectionsPerKey is { Max: > 0 } limit && !backend.Counts.TryClaimKey(limit, _upstreamHead, ref attempt.Claims))
-                return Refuse(handshake, HandshakeOutcome.KeyLimit, "This key has as many connections as it may.");
-            attempt.Bind(in view, handshake.Client, runtime.Time.GetUtcNow().ToUnixTimeSeconds());
-        }
+        if (attempt.Stage != AdmissionStage.Line && !TryBind(handshake, attempt))
+            return Refuse(handshake, HandshakeOutcome.KeyLimit, "This key has as many connections as it may.");
 
         switch (attempt.TryFirst(random, handshake.Now, out var bound))
         {
@@ -178,6 +164,21 @@ internal sealed partial class HandshakePolicy
 
         attempt.Stage = AdmissionStage.Line;
         return backend.Queue.LineUp(attempt.Place, bound, handshake.Now) ? Wait(handshake, attempt) : RefuseFull(handshake, backend);
+    }
+
+    /// <summary>Claims the request's key and reads its affinity, where there are such. False: the key has as many as it may.</summary>
+    private bool TryBind(Handshake handshake, HandshakeAttempt attempt)
+    {
+        var backend = attempt.Backend;
+        var affinity = backend.Affinity;
+        var limit = backend.Options.Limits.ConnectionsPerKey is { Max: > 0 } given ? given : null;
+        if (limit is null && affinity.IsNone)
+            return true;
+        var view = UpstreamView(handshake);
+        if (limit is not null && !backend.Counts.TryClaimKey(limit, _upstreamHead, ref attempt.Claims))
+            return false;
+        attempt.Bind(affinity, in view, handshake.Client, runtime.Time.GetUtcNow().ToUnixTimeSeconds());
+        return true;
     }
 
     private static HandshakeStep Wait(Handshake handshake, HandshakeAttempt attempt)

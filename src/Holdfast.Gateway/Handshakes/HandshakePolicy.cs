@@ -25,6 +25,9 @@ internal sealed partial class HandshakePolicy(
     Random random,
     Action<Exception> onBug) : IHandshakePolicy
 {
+    /// <summary>Attempts kept for later handshakes.</summary>
+    private const int MostIdle = 256;
+
     private readonly RequestHead _head = new();
     private readonly Stack<HandshakeAttempt> _idle = new();
     private HandshakeOutcome _outcome;
@@ -87,9 +90,7 @@ internal sealed partial class HandshakePolicy(
         AcceptKey.Compute(key, attempt.ExpectedAccept);
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
         attempt.Hold = holds.Of(backend);
-        attempt.Gate = backend.Auth;
-        attempt.Question = attempt.Gate is null ? null : QuestionOf(attempt.Gate, handshake, isTrusted);
-        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Peer, isTrusted, handshake.Id, extensions: attempt.Hold is null, attempt.Gate);
+        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Peer, isTrusted, handshake.Id, extensions: attempt.Hold is null);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
         return Enter(handshake, attempt);
@@ -213,7 +214,7 @@ internal sealed partial class HandshakePolicy(
 
     private void Recycle(Handshake handshake)
     {
-        if (handshake.PolicyState is HandshakeAttempt attempt)
+        if (handshake.PolicyState is HandshakeAttempt attempt && _idle.Count < MostIdle)
             _idle.Push(attempt);
         handshake.PolicyState = null;
     }

@@ -47,6 +47,9 @@ public sealed record GatewayHostOptions
     /// <summary>The file that the configuration was read from, watched from the start on; null: it came from elsewhere.</summary>
     public ConfigurationContent? File { get; init; }
 
+    /// <summary>How long a client of plain HTTP may take over one piece of an answer.</summary>
+    internal TimeSpan LongestPiece { get; init; } = HttpForwarder.LongestPiece;
+
     /// <summary>Where names are looked up.</summary>
     internal ResolverSources Names { get; init; } = new();
 
@@ -98,7 +101,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _runtime.Configuration.Start(null, default, options.Time.GetUtcNow());
         _listeners = new ListenerSet(_runtime, DescriptorBudget.Cap(Sys.DescriptorLimit()));
         _token = new AdminToken(configuration.Admin);
-        _forwarder = new HttpForwarder(_runtime);
+        _forwarder = new HttpForwarder(_runtime, options.LongestPiece);
 
         // Empty: no settings file, variable or argument but our own decides anything here.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());

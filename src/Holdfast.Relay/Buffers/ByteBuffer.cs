@@ -48,4 +48,11 @@ public sealed class ByteBuffer
         if (_bytes.Length > Keep)
             _bytes = [];
     }
+
+    /// <summary>Forgets the content, and the array too.</summary>
+    public void Release()
+    {
+        Length = 0;
+        _bytes = [];
+    }
 }

@@ -96,17 +96,20 @@ public sealed class Handshake
 
     public object? PolicyState { get; set; }
 
-    internal void Reset()
+    internal void Reset(bool keepsBuffers)
     {
         PairIndex = -1;
         UpstreamSent = 0;
         Deadline = AttemptDeadline = 0;
         AttemptTimeout = 0;
-        Received.Clear();
-        Early.Clear();
-        ResponseReceived.Clear();
-        UpstreamRequest.Clear();
-        Response.Clear();
+        foreach (var buffer in (ReadOnlySpan<ByteBuffer>)[Received, Early, ResponseReceived, UpstreamRequest, Response])
+        {
+            if (keepsBuffers)
+                buffer.Clear();
+            else
+                buffer.Release();
+        }
+
         Client = Peer = default;
         WaitTimeout = 0;
         Serial++;

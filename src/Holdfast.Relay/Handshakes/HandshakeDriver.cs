@@ -24,6 +24,8 @@ internal sealed partial class HandshakeDriver
     /// <summary>Dials of one handshake at most, whatever the policy says: attempts that fail at once must not hold up the loop.</summary>
     public const int MaxAttempts = 64;
 
+    /// <summary>Handshakes that keep their buffers for the next ones: more than that were in flight at once only in a storm, or an attack, which leaves nothing behind.</summary>
+    private const int MostKept = 64;
     private const int RefusalLinger = 2_000;
     private const int HandshakeSpill = 1 << 20;
 
@@ -188,8 +190,7 @@ internal sealed partial class HandshakeDriver
     {
         var handshake = HandshakeOf(in pair);
         pair.HandshakeIndex = -1;
-        handshake.Reset();
-        _free.Push(handshake.Index);
+        Recycle(handshake);
     }
 
     private void ReadRequest(int index, ref Pair pair)
@@ -260,7 +261,7 @@ internal sealed partial class HandshakeDriver
                 return;
             }
 
-            if (HasBareLineFeed(bytes))
+            if (HasBareLineFeed(bytes, searched))
             {
                 // An empty line of bare LFs would never end the head by our rules: say so now, not at the time-out.
                 Fault(index, ref pair, handshake, RequestFault.BareLineFeed);
@@ -272,11 +273,12 @@ internal sealed partial class HandshakeDriver
         }
     }
 
-    private static bool HasBareLineFeed(ReadOnlySpan<byte> bytes)
+    /// <summary>Whether there is one after the first <paramref name="searched"/> bytes: those of a head that comes in many small pieces are not looked at again each time.</summary>
+    private static bool HasBareLineFeed(ReadOnlySpan<byte> bytes, int searched)
     {
-        for (int i; (i = bytes.IndexOf((byte)'\n')) >= 0; bytes = bytes[(i + 1)..])
+        for (int next; (next = bytes[searched..].IndexOf((byte)'\n')) >= 0; searched += next + 1)
         {
-            if (i == 0 || bytes[i - 1] != '\r')
+            if (searched + next == 0 || bytes[searched + next - 1] != '\r')
                 return true;
         }
 
@@ -406,7 +408,7 @@ internal sealed partial class HandshakeDriver
 
     private void Recycle(Handshake handshake)
     {
-        handshake.Reset();
+        handshake.Reset(keepsBuffers: InFlight <= MostKept);
         _free.Push(handshake.Index);
     }
 

@@ -107,7 +107,8 @@ public struct NativeAddress : IEquatable<NativeAddress>
 
     public override readonly int GetHashCode() => HashCode.Combine(_a, _b, _c, _d);
 
-    public override readonly string ToString() => IsEmpty ? "" : ToEndPoint().ToString();
+    /// <summary>Without a port where none is known: proxies mostly tell of an address alone.</summary>
+    public override readonly string ToString() => IsEmpty ? "" : Port == 0 ? ToEndPoint().Address.ToString() : ToEndPoint().ToString();
 
     public static bool operator ==(NativeAddress left, NativeAddress right) => left.Equals(right);
 

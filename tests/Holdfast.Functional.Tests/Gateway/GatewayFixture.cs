@@ -34,6 +34,9 @@ internal sealed record GatewaySetup
     /// <summary>Where names are looked up. Unless a test has a name server: nowhere, so that no test depends on the machine's.</summary>
     public ResolverSources Names { get; init; } = new() { ResolvConf = "/dev/null", Hosts = "/dev/null", Servers = [new IPEndPoint(IPAddress.Loopback, 1)] };
 
+    /// <summary>How long a client of plain HTTP may take over one piece of an answer.</summary>
+    public TimeSpan LongestPiece { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>More listeners, routes and backends, one flow map a line.</summary>
     public IReadOnlyList<string> Listeners { get; init; } = [];
 
@@ -96,6 +99,7 @@ internal sealed class GatewayFixture : IAsyncDisposable
                 AccessLog = fixture.Log,
                 LoopTime = fixture.Time,
                 Names = setup.Names,
+                LongestPiece = setup.LongestPiece,
                 LogLevel = LogLevel.Error,
             });
             fixture._neighbour = fixture.Connect();
