@@ -15,12 +15,7 @@ internal static class Pinning
 
     public static async Task<int> RunAgainAsync(string[] args)
     {
-        string[] program = ["dotnet", typeof(Pinning).Assembly.Location, .. args];
-
-        // Benches that compare the tails of two phases in one run: whatever else wakes on the load's core must not make load or backend late in one of them.
-        if (args[0] is "storm" or "loris")
-            program = ["chrt", "--fifo", "10", .. program];
-        var start = Taskset(LoadCore, program[0], program.Skip(1));
+        var start = Taskset(LoadCore, "dotnet", [typeof(Pinning).Assembly.Location, .. args]);
         start.Environment[Mark] = "1";
         using var process = Process.Start(start)!;
 
@@ -33,6 +28,21 @@ internal static class Pinning
         });
         await process.WaitForExitAsync();
         return process.ExitCode;
+    }
+
+    /// <summary>
+    /// Lets the threads of this process with a name go before all else on their core (SCHED_FIFO). For benches that compare the tails of two phases of one run: what else wakes there, this
+    /// process' own looks at the system included, must not make the load late in one of them.
+    /// </summary>
+    public static async Task GoFirstAsync(string threads)
+    {
+        foreach (var task in Directory.GetDirectories("/proc/self/task").Where(t => File.ReadAllText(t + "/comm").TrimEnd() == threads))
+        {
+            using var chrt = Process.Start("chrt", ["--fifo", "--pid", "10", Path.GetFileName(task)]);
+            await chrt.WaitForExitAsync();
+            if (chrt.ExitCode != 0)
+                throw new BenchException("The load's thread may not be given priority (chrt --fifo): that takes CAP_SYS_NICE");
+        }
     }
 
     /// <summary>taskset becomes the program, so that its process id is the program's.</summary>

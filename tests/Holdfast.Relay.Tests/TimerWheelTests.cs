@@ -84,6 +84,27 @@ public sealed class TimerWheelTests
     }
 
     [Fact]
+    public void Timers_that_one_turn_leaves_are_due_at_once()
+    {
+        const int Timers = 100, PerTurn = 16;
+        using var slab = new NativeSlab<Pair>(Timers);
+        var wheel = new TimerWheel(slab, 1000);
+        for (var i = 0; i < Timers; i++)
+            wheel.Arm(slab.Rent(), i < Timers / 2 ? 1500 : 1700);
+
+        var fired = 0;
+        for (var now = 2000L; fired < Timers; now += 100)
+        {
+            Assert.True(fired == 0 || wheel.UntilNext(now) == 0, "the loop would sleep beside timers that have fired");
+            for (var i = 0; i < PerTurn && wheel.NextExpired(now) >= 0; i++)
+                fired++;
+        }
+
+        Assert.Equal(-1, wheel.NextExpired(10_000));
+        Assert.Equal(-1, wheel.UntilNext(10_000));
+    }
+
+    [Fact]
     public void A_pair_is_small_and_plain()
     {
         Assert.False(RuntimeHelpers.IsReferenceOrContainsReferences<Pair>());

@@ -49,6 +49,9 @@ public class PassThroughPolicy : IHandshakePolicy
 
     public ConcurrentQueue<RequestFault> Faults { get; } = new();
 
+    /// <summary>Decides about requests that could be dialled; null: they are.</summary>
+    public Func<Handshake, HandshakeStep>? OnAsked { get; set; }
+
     /// <summary>Decides about handshakes that waited; null: they are refused.</summary>
     public Func<Handshake, bool, HandshakeStep>? OnResume { get; set; }
 
@@ -69,7 +72,7 @@ public class PassThroughPolicy : IHandshakePolicy
         handshake.HandshakeTimeout = HandshakeTimeout;
         handshake.AttemptTimeout = AttemptTimeout;
         handshake.Target = TargetOf(1);
-        return HandshakeStep.Dial;
+        return OnAsked?.Invoke(handshake) ?? HandshakeStep.Dial;
     }
 
     public HandshakeStep OnResumed(Handshake handshake, bool isTimeout) => OnResume?.Invoke(handshake, isTimeout) ?? HandshakeStep.Refuse;

@@ -20,13 +20,12 @@ internal sealed class Child : IAsyncDisposable
         _process = process;
     }
 
-    /// <param name="idle">Runs only in time that load and backend leave (SCHED_IDLE): it must not make the load late, whose latencies are measured.</param>
-    public static Child Start(bool idle, string command, params object[] arguments)
+    /// <param name="first">It goes before all else on its core but the load's thread (SCHED_FIFO): the backend, so that it is not late itself. Others go before the machine's other programs.</param>
+    public static Child Start(bool first, string command, params object[] arguments)
     {
         var program = new List<string> { "dotnet", typeof(Child).Assembly.Location, command };
         program.AddRange(arguments.Select(argument => Convert.ToString(argument, CultureInfo.InvariantCulture)!));
-        if (idle)
-            program.InsertRange(0, ["chrt", "--idle", "0"]);
+        program.InsertRange(0, first ? ["chrt", "--fifo", "10"] : ["nice", "-n", "-19"]);
         var start = Pinning.Taskset(Pinning.LoadCore, program[0], program.Skip(1));
         start.RedirectStandardInput = start.RedirectStandardOutput = true;
         return new Child(command, Process.Start(start)!);

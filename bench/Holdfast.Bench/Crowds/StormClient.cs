@@ -1,4 +1,3 @@
-using System.Net;
 using Holdfast.Cli.Load;
 using Holdfast.Relay.Interop;
 using Holdfast.Wire.Http1;
@@ -117,6 +116,7 @@ internal sealed class StormClient(int address)
             input = input[end..];
         }
 
+        Span<byte> pong = stackalloc byte[FrameWriter.MaxControlFrame];
         while (!input.IsEmpty)
         {
             var status = _scanner.Next(input, out var consumed);
@@ -132,7 +132,6 @@ internal sealed class StormClient(int address)
                 return;
             }
 
-            Span<byte> pong = stackalloc byte[FrameWriter.MaxControlFrame];
             _ = Sys.Send(_fd, pong[..FrameWriter.WriteControl(pong, Opcode.Pong, input[_scanner.HeaderLength..consumed], 0x5A17C0DE)]);
             input = input[consumed..];
         }

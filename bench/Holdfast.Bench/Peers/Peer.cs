@@ -62,8 +62,8 @@ internal sealed class Peer : IAsyncDisposable
             ?? template.Replace("{{endpoints}}", PeerConfiguration.ListOf(name, endpoints), StringComparison.Ordinal));
         var command = PeerConfiguration.CommandOf(name, prefix, configuration, reloads: change is not null);
 
-        // Through a shell only for the redirections; exec keeps the process id. Holdfast writes its access log to the file. A system has no priority, whatever the load has.
-        var start = Pinning.Taskset(Pinning.ProxyCore, "chrt", ["--other", "0", "sh", "-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
+        // Through a shell only for the redirections; exec keeps the process id. Holdfast writes its access log to the file.
+        var start = Pinning.Taskset(Pinning.ProxyCore, "sh", ["-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
         start.Environment.Remove("HOLDFAST_BENCH_PINNED");
         var process = Process.Start(start)!;
         Running[process] = prefix;

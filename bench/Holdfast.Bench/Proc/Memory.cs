@@ -19,9 +19,9 @@ internal readonly record struct Memory(long PrivateDirty, long Resident)
         return new Memory(dirty, resident);
     }
 
-    /// <summary>Resident bytes alone, which cost the processes less to be asked for (<c>statm</c>).</summary>
-    public static long ResidentOf(int pid) =>
-        ProcessTree.Of(pid).Sum(process => long.Parse(File.ReadAllText($"/proc/{process}/statm").Split(' ')[1], CultureInfo.InvariantCulture)) * Environment.SystemPageSize;
+    /// <summary>Resident bytes of one process, which cost it less to be asked for (<c>statm</c>).</summary>
+    public static long ResidentOf(int process) =>
+        long.Parse(File.ReadAllText($"/proc/{process}/statm").Split(' ')[1], CultureInfo.InvariantCulture) * Environment.SystemPageSize;
 
     private static long KiloBytes(string line) =>
         1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);

@@ -2,35 +2,36 @@ using Holdfast.Bench.Crowds;
 
 namespace Holdfast.Bench.Runs;
 
-/// <summary>How evenly a storm's addresses were served.</summary>
-/// <param name="WorstRatio">
-/// At each 101: what the address served most often has had, over what the one served least has had among those that still wait (each has waited since before the first 101 was counted, or
-/// since its own first request), both plus one. 1 is even.
-/// </param>
+/// <summary>
+/// How evenly a storm's addresses were served, from when all have come and those that were under way then have their answers: before that some had nobody to share with.
+/// </summary>
+/// <param name="WorstRatio">At each 101: what the address served most often has had, over what the one served least has had of those that still wait; both plus one. 1 is even.</param>
 /// <param name="WorstSpread">The same as a difference.</param>
 /// <param name="Breaches">101s at which the first had more than twice the last's, and two.</param>
-/// <param name="WindowRatio">The most over the least that addresses got in any window of two seconds among those that waited throughout; 0 for none in one is infinite.</param>
-/// <param name="OutOfTurn">101s to an address that had more than one other waiting address had, at that moment.</param>
-internal sealed record Fairness(double WorstRatio, int WorstSpread, int Breaches, double WindowRatio, int OutOfTurn)
+/// <param name="WindowRatio">The most over the least that addresses got in any window of two seconds, among those that waited throughout.</param>
+/// <param name="OutOfTurn">101s to an address that then had two or more than another that waited.</param>
+/// <param name="Counted">101s that this is about.</param>
+internal sealed record Fairness(double WorstRatio, int WorstSpread, int Breaches, double WindowRatio, int OutOfTurn, int Counted)
 {
     private const long Window = 2_000_000;
 
-    public static Fairness Of(IReadOnlyList<StormHandshake> storm)
+    /// <param name="underWay">Handshakes that are at the backend at once, past the queue.</param>
+    public static Fairness Of(IReadOnlyList<StormHandshake> storm, int underWay)
     {
         var addresses = storm.Max(h => h.Address) + 1;
-        var served = storm.Where(h => h.Outcome == "101").OrderBy(h => h.DecidedAt).ToArray();
-        var firstSent = Of(storm, addresses, group => group.Min(h => h.SentAt == 0 ? long.MaxValue : h.SentAt));
+        var allCame = storm.Max(h => h.SentAt);
+        var served = storm.Where(h => h.Outcome == "101" && h.DecidedAt > allCame).OrderBy(h => h.DecidedAt).Skip(underWay).ToArray();
         var lastServed = Of(storm, addresses, group => group.Max(h => h.Outcome == "101" ? h.DecidedAt : 0));
         var counts = new int[addresses];
         var (worstRatio, worstSpread, breaches, outOfTurn) = (1.0, 0, 0, 0);
         foreach (var one in served)
         {
             counts[one.Address]++;
-            // Those that wait for more after this one; whose last has come are owed nothing.
+            // Whose last has come is owed nothing.
             var least = int.MaxValue;
             for (var a = 0; a < addresses; a++)
             {
-                if (firstSent[a] < one.DecidedAt && lastServed[a] > one.DecidedAt && counts[a] < least)
+                if (lastServed[a] > one.DecidedAt && counts[a] < least)
                     least = counts[a];
             }
 
@@ -45,7 +46,7 @@ internal sealed record Fairness(double WorstRatio, int WorstSpread, int Breaches
                 outOfTurn++;
         }
 
-        return new Fairness(worstRatio, worstSpread, breaches, WorstWindow(served, addresses, firstSent, lastServed), outOfTurn);
+        return new Fairness(worstRatio, worstSpread, breaches, WorstWindow(served, addresses, lastServed), outOfTurn, served.Length);
     }
 
     private static long[] Of(IReadOnlyList<StormHandshake> storm, int addresses, Func<IEnumerable<StormHandshake>, long> value)
@@ -56,7 +57,7 @@ internal sealed record Fairness(double WorstRatio, int WorstSpread, int Breaches
         return values;
     }
 
-    private static double WorstWindow(StormHandshake[] served, int addresses, long[] firstSent, long[] lastServed)
+    private static double WorstWindow(StormHandshake[] served, int addresses, long[] lastServed)
     {
         var worst = 1.0;
         if (served.Length == 0)
@@ -70,7 +71,7 @@ internal sealed record Fairness(double WorstRatio, int WorstSpread, int Breaches
                     counts[one.Address]++;
             }
 
-            var waiting = Enumerable.Range(0, addresses).Where(a => firstSent[a] < from && lastServed[a] >= from + Window).Select(a => counts[a]).ToArray();
+            var waiting = Enumerable.Range(0, addresses).Where(a => lastServed[a] >= from + Window).Select(a => counts[a]).ToArray();
             if (waiting.Length > 1)
                 worst = Math.Max(worst, waiting.Min() == 0 ? double.PositiveInfinity : (double)waiting.Max() / waiting.Min());
         }

@@ -38,6 +38,7 @@ internal sealed class LivePairs : IDisposable
         var options = RelayBench.OptionsOf(load) with { Url = peer.Url, Duration = Longest, ConnectRate = connectRate };
         var pairs = new LivePairs(new LoadRun(options, NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port)), TimeProvider.System), watch);
         await Task.WhenAny(pairs._run.Started, pairs._running);
+        await Pinning.GoFirstAsync("load");
         if (pairs._run.Snapshot().Open != load.Connections)
             throw new BenchException($"{peer.Name}: only {pairs._run.Snapshot().Open} of {load.Connections} live pairs could be opened");
         return pairs;

@@ -66,9 +66,9 @@ internal static class LorisBench
 
     private static async Task<Result> MeasureOnceAsync(BenchSettings settings, string system, RelayCase load, int sockets, TimeSpan ramp)
     {
-        await using var backend = Child.Start(idle: false, "backend", 1, 0, 0);
+        await using var backend = Child.Start(first: true, "backend", 1, 0, 0);
         await using var peer = await Peer.StartAsync(system, (await backend.HearAsync()).Split(','), handshakes: "");
-        await using var crowd = Child.Start(idle: true, "slow-crowd", peer.Port, sockets, Addresses, ramp.TotalSeconds);
+        await using var crowd = Child.Start(first: false, "slow-crowd", peer.Port, sockets, Addresses, ramp.TotalSeconds);
         await crowd.HearAsync();
         using var watch = new GatewayWatch(peer, [backend.ProcessId, crowd.ProcessId]);
         await watch.LookAsync();    // The first look loads what looks need.

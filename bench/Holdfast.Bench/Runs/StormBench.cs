@@ -3,7 +3,6 @@ using Holdfast.Bench.Backend;
 using Holdfast.Bench.Crowds;
 using Holdfast.Bench.Output;
 using Holdfast.Bench.Peers;
-using Holdfast.Bench.Proc;
 
 namespace Holdfast.Bench.Runs;
 
@@ -57,9 +56,9 @@ internal static class StormBench
 
     private static async Task<StormResult> MeasureOnceAsync(BenchSettings settings, string system, RelayCase load, StormVariant variant)
     {
-        await using var backend = Child.Start(idle: false, "backend", 1, variant.BackendRate, StormVariant.BackendLine);
+        await using var backend = Child.Start(first: true, "backend", 1, variant.BackendRate, StormVariant.BackendLine);
         await using var peer = await Peer.StartAsync(system, (await backend.HearAsync()).Split(','), handshakes: variant.HandshakesOf(system));
-        await using var crowd = Child.Start(idle: true, "storm-crowd", peer.Port, variant.Crowd, variant.Patience.TotalSeconds);
+        await using var crowd = Child.Start(first: false, "storm-crowd", peer.Port, variant.Crowd, variant.Patience.TotalSeconds);
         await crowd.HearAsync();
         using var watch = new GatewayWatch(peer, [backend.ProcessId, crowd.ProcessId]);
         using var live = await LivePairs.StartAsync(peer, watch, load, connectRate: 250);
@@ -81,7 +80,7 @@ internal static class StormBench
         {
             while (!until.IsCompleted)
             {
-                mostResident = Math.Max(mostResident, Memory.ResidentOf(peer.ProcessId));
+                mostResident = Math.Max(mostResident, watch.Resident);
                 await Task.WhenAny(until, Task.Delay(SampleEvery));
             }
         }
@@ -149,8 +148,8 @@ internal static class StormBench
     private static bool Report(ResultWriter writer, BenchSettings settings, RelayCase load, IReadOnlyList<StormVariant> variants, List<StormResult> results)
     {
         writer.Text($"{load}, beside a storm. " + string.Join(". ", variants.Select(v => $"**{v.Name}**: {v.Told}")) + ".");
-        writer.Text("All dial at once, address by address. Share: at each 101, how often the most served address has been served against the least served of those that still wait; it may be twice and two more. "
-            + "Ratio: the worst of these, each plus one. Waits: from the dial to the 101. Slower: p99 of the live pairs in the storm over that in quiet, which comes first and takes as long.");
+        writer.Text("All dial at once, address by address. Share: counted from when all have come and the 64 that were at the backend then have their answers; at each 101, how often the most served address "
+            + "has been served against the least served of those that still wait; more than twice and two is a breach. Ratio: the worst of these, each plus one. Waits: from the dial to the 101. Slower: p99 of the live pairs in the storm over that in quiet, which comes first and takes as long.");
         writer.Text(Descriptors.Told);
         var groups = variants.SelectMany(v => settings.Systems.Select(s => results.Where(r => r.System == s && r.Variant == v).ToArray())).ToArray();
         writer.Table(

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Holdfast.Bench.Backend;
 using Holdfast.Bench.Crowds;
-using Holdfast.Bench.Peers;
 
 namespace Holdfast.Bench.Runs;
 
@@ -35,7 +34,7 @@ internal sealed record StormResult(string System, StormVariant Variant, IReadOnl
 
     public int Served => Storm.Count(h => h.Outcome == "101");
 
-    public Fairness Fairness { get; } = Fairness.Of(Storm);
+    public Fairness Fairness { get; } = Fairness.Of(Storm, StormVariant.BackendLine);
 
     public double Slower => Stormy.P99 / Quiet.P99;
 

@@ -25,7 +25,7 @@ public sealed record BackendOptions
     public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// With <see cref="LoadBalancingPolicy.ConsistentHash"/>, and for affinity by a hash: no endpoint is picked that has more than this times the mean of connections.
+    /// With <see cref="LoadBalancingPolicy.ConsistentHash"/>: no endpoint is picked that has more than this times the mean of connections.
     /// Default 1.25 (Mirrokni, Thorup, Zadimoghaddam: Consistent Hashing with Bounded Loads, 2016; HAProxy's hash-balance-factor of 125). At least 1.01.
     /// </summary>
     public double BoundedLoad { get; init; } = 1.25;

@@ -205,7 +205,7 @@ internal sealed class HandshakeQueue : IDisposable
     {
         if (free <= 0 || !_tokens.Has(options, nowMs))
             return false;
-        var gate = place.Asks;
+        var gate = _backend.Auth;
         if (gate is not null && !gate.TryEnter())
             return false;
         _tokens.Take(options);

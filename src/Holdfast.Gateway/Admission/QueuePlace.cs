@@ -44,9 +44,6 @@ internal sealed class QueuePlace
 
     public HandshakeTicket Ticket { get; set; }
 
-    /// <summary>Who is to be asked about it when its turn has come; null: nobody. The backend's when the request came, whose headers were taken out of what the client sent.</summary>
-    public AuthGate? Asks { get; set; }
-
     /// <summary>Granted where an auth service must be asked: one of its places is taken for this.</summary>
     internal AuthGate? Gate { get; set; }
 

@@ -18,8 +18,8 @@ internal sealed class AuthQuestion
     /// (<see href="https://doc.traefik.io/traefik/reference/routing-configuration/http/middlewares/forwardauth/">Traefik</see>,
     /// <see href="https://caddyserver.com/docs/caddyfile/directives/forward_auth">Caddy</see>). On a loop's thread.
     /// </summary>
-    /// <param name="gate">Who is asked. The head for the endpoint is stripped by the same gate, and its answer copied: another one's names may differ.</param>
-    /// <param name="request">The client's head, checked: the endpoint's lacks what the gate copies, which may be what it forwards, too.</param>
+    /// <param name="gate">Who is asked.</param>
+    /// <param name="request">The client's head, checked, or the endpoint's as it is before an answer is put in.</param>
     /// <param name="client">As trusted proxies tell it.</param>
     /// <param name="scheme">http or https, as the client used it.</param>
     /// <param name="host">The host that the client asked for, if a trusted proxy tells another than the head.</param>

@@ -1,6 +1,5 @@
 using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
-using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Buffers;
@@ -64,11 +63,6 @@ internal sealed class HandshakeAttempt
     /// <summary>When it has waited long enough, on the loop's clock.</summary>
     public long WaitUntil { get; set; }
 
-    /// <summary>Whose words were taken out of the request's head; null: nobody is asked.</summary>
-    public AuthGate? Gate { get; set; }
-
-    public AuthQuestion? Question { get; set; }
-
     /// <summary>The question that is asked about it; null: none, or it was answered.</summary>
     public PendingAuth? Auth { get; set; }
 
@@ -91,8 +85,6 @@ internal sealed class HandshakeAttempt
         Hold = null;
         Stage = AdmissionStage.Queue;
         Auth = null;
-        Gate = null;
-        Question = null;
         Claims = default;
         _plan = null;
         _key = default;

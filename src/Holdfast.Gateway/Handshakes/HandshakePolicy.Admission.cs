@@ -5,6 +5,7 @@ using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Handshakes;
+using Holdfast.Wire.Http1;
 using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Handshakes;
@@ -68,7 +69,6 @@ internal sealed partial class HandshakePolicy
         var options = backend.Options.Handshakes;
         attempt.Place.Ticket = handshake.Ticket;
         attempt.Place.Resume = Resume;
-        attempt.Place.Asks = attempt.Gate;
         attempt.WaitUntil = handshake.Now + Milliseconds(options.QueueTimeout);
         var key = options.FairByHeader is { } header ? HeaderKey.Of(_head, header) : ClientKey.KeyOf(handshake.Client);
         switch (backend.Queue.Enter(attempt.Place, key, handshake.Now))
@@ -105,19 +105,15 @@ internal sealed partial class HandshakePolicy
     {
         if (attempt.Backend.Queue.TakeGate(attempt.Place) is not { } gate)
             return Pick(handshake, attempt);
+        var view = UpstreamView(handshake);
+        var isSecure = _upstreamHead.TryGet("x-forwarded-proto"u8, out var proto) && HeadRules.NameEquals(proto, "https"u8);
+        _ = _upstreamHead.TryGet("x-forwarded-host"u8, out var host);
+        var question = AuthQuestion.From(gate, in view, handshake.Client, isSecure ? "https" : "http", host);
         attempt.Stage = AdmissionStage.Auth;
         attempt.AskedAt = handshake.Now;
-        attempt.Auth = PendingAuth.Begin(gate, attempt.Question!, handshake.Ticket, Resume);
+        attempt.Auth = PendingAuth.Begin(gate, question, handshake.Ticket, Resume);
         handshake.WaitTimeout = AuthGrace + Milliseconds(gate.Options.Timeout);
         return HandshakeStep.Wait;
-    }
-
-    /// <summary>What is to be asked about the request that was just parsed: before anything is taken out of it, since the service may replace what it is sent.</summary>
-    private AuthQuestion QuestionOf(AuthGate gate, Handshake handshake, bool isTrusted)
-    {
-        var isSecure = isTrusted && _head.TryGet("x-forwarded-proto"u8, out var proto) && proto.SequenceEqual("https"u8);
-        var host = isTrusted && _head.TryGet("x-forwarded-host"u8, out var forwarded) ? forwarded : default;
-        return AuthQuestion.From(gate, _head.View, handshake.Client, isSecure ? "https" : "http", host);
     }
 
     /// <summary>The auth service has answered, or has not in time.</summary>
@@ -129,12 +125,13 @@ internal sealed partial class HandshakePolicy
             return isTimeout ? Refuse(handshake, HandshakeOutcome.AuthFailed, "The auth service did not answer in time.") : HandshakeStep.Wait;
         }
 
+        var gate = attempt.Auth.Gate;
         attempt.Auth = null;
         attempt.WaitUntil += handshake.Now - attempt.AskedAt;
         switch (answer.Verdict)
         {
             case AuthVerdict.Allowed:
-                return UpgradeHeads.Insert(handshake.UpstreamRequest, answer.Bytes)
+                return UpgradeHeads.Insert(handshake.UpstreamRequest, gate, answer.Bytes)
                     ? Pick(handshake, attempt)
                     : Refuse(handshake, HandshakeOutcome.AuthFailed, "What the auth service adds does not fit into the request.");
             case AuthVerdict.Refused:

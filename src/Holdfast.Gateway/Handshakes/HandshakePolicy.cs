@@ -90,9 +90,7 @@ internal sealed partial class HandshakePolicy(
         AcceptKey.Compute(key, attempt.ExpectedAccept);
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
         attempt.Hold = holds.Of(backend);
-        attempt.Gate = backend.Auth;
-        attempt.Question = attempt.Gate is null ? null : QuestionOf(attempt.Gate, handshake, isTrusted);
-        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Peer, isTrusted, handshake.Id, extensions: attempt.Hold is null, attempt.Gate);
+        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Peer, isTrusted, handshake.Id, extensions: attempt.Hold is null);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
         return Enter(handshake, attempt);

@@ -9,27 +9,32 @@ internal sealed class PendingAuth
     private readonly TaskCompletionSource _abandoned = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile AuthAnswer? _answer;
 
+    private PendingAuth(AuthGate gate) => Gate = gate;
+
+    /// <summary>Who is asked.</summary>
+    public AuthGate Gate { get; }
+
     /// <summary>Null: none yet.</summary>
     public AuthAnswer? Answer => _answer;
 
     /// <summary>Asks away from the loop. The gate's place is given back when the question has ended.</summary>
     public static PendingAuth Begin(AuthGate gate, AuthQuestion question, HandshakeTicket ticket, Action<HandshakeTicket> resume)
     {
-        var pending = new PendingAuth();
-        _ = Task.Run(() => pending.AskAsync(gate, question, ticket, resume));
+        var pending = new PendingAuth(gate);
+        _ = Task.Run(() => pending.AskAsync(question, ticket, resume));
         return pending;
     }
 
     /// <summary>Nobody waits for the answer any more; any thread.</summary>
     public void Abandon() => _abandoned.TrySetResult();
 
-    private async Task AskAsync(AuthGate gate, AuthQuestion question, HandshakeTicket ticket, Action<HandshakeTicket> resume)
+    private async Task AskAsync(AuthQuestion question, HandshakeTicket ticket, Action<HandshakeTicket> resume)
     {
         using var cancel = new CancellationTokenSource();
         var answer = new AuthAnswer(AuthVerdict.Failed);
         try
         {
-            var asked = gate.AskAsync(question, cancel.Token);
+            var asked = Gate.AskAsync(question, cancel.Token);
             if (await Task.WhenAny(asked, _abandoned.Task).ConfigureAwait(false) != asked)
                 await cancel.CancelAsync().ConfigureAwait(false);
             answer = await asked.ConfigureAwait(false);
@@ -40,7 +45,7 @@ internal sealed class PendingAuth
         }
         finally
         {
-            gate.Exit();
+            Gate.Exit();
             _answer = answer;
             resume(ticket);
         }

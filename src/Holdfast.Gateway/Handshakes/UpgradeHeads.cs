@@ -21,9 +21,7 @@ internal static class UpgradeHeads
 
     /// <summary>Writes the request head for an endpoint.</summary>
     /// <param name="extensions">False: no extension is offered, since the next endpoint could not go on with another's compression.</param>
-    /// <param name="auth">What only its service may say is left out; null: nobody is asked.</param>
-    public static void WriteRequest(
-        ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id, bool extensions = true, AuthGate? auth = null)
+    public static void WriteRequest(ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id, bool extensions = true)
     {
         output.Clear();
         output.Append("GET "u8);
@@ -33,8 +31,6 @@ internal static class UpgradeHeads
         {
             var name = head.Name(i);
             if (!extensions && HeadRules.NameEquals(name, "sec-websocket-extensions"u8))
-                continue;
-            if (auth?.IsCopied(name) == true)
                 continue;
             if (!IsHopByHop(name) && !IsStripped(name, trusted) && !HeadRules.NameEquals(name, "content-length"u8) && !head.Lists("connection"u8, name))
                 AppendLine(output, name, head.Value(i));
@@ -49,14 +45,26 @@ internal static class UpgradeHeads
         output.Append("\r\n\r\n"u8);
     }
 
-    /// <summary>Puts whole lines at the end of a head that is written. False, and nothing is done: the head would be over what any head may be.</summary>
-    public static bool Insert(ByteBuffer output, ReadOnlySpan<byte> lines)
+    /// <summary>
+    /// Puts into a head that was written before what an auth service said, in place of what anyone else said under its names. Not earlier: what the service is told may be what it
+    /// replaces, and its names are those of the one that was asked, not of the one configured when the request came. False, and nothing is done: the head would be too long.
+    /// </summary>
+    /// <param name="lines">Each with its end.</param>
+    public static bool Insert(ByteBuffer output, AuthGate auth, ReadOnlySpan<byte> lines)
     {
-        if (lines.IsEmpty)
-            return true;
         if (output.Length + lines.Length > MaxHead)
             return false;
-        output.RemoveLast(2);
+        ReadOnlySpan<byte> head = output.Bytes.ToArray();
+        output.Clear();
+        while (head.IndexOf("\r\n"u8) is var end and > 0)
+        {
+            // The request's line may have a colon too, but no header's name before it.
+            var colon = head[..end].IndexOf((byte)':');
+            if (colon < 0 || !auth.IsCopied(head[..colon]))
+                output.Append(head[..(end + 2)]);
+            head = head[(end + 2)..];
+        }
+
         output.Append(lines);
         output.Append("\r\n"u8);
         return true;

@@ -208,7 +208,8 @@ internal sealed class BackendState
         var context = new PickContext(request.Random, request.NowMs, snapshot.SlowStartMs, request.Excluded, phase, isKeyed ? room with { Handshakes = 0 } : room)
         {
             Hash = request.Key.Hash,
-            Bound = snapshot.Options.BoundedLoad,
+            // Affinity alone does not split a key for its load.
+            Bound = snapshot.Options.LoadBalancing == LoadBalancingPolicy.ConsistentHash ? snapshot.Options.BoundedLoad : 0,
         };
         endpoint = (isKeyed ? ConsistentHashPolicy.Instance : snapshot.Policy).Pick(snapshot.Endpoints, in context);
         if (endpoint is not null)

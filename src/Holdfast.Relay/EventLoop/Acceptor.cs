@@ -11,7 +11,8 @@ namespace Holdfast.Relay.EventLoop;
 internal sealed class Acceptor : IDisposable
 {
     private const int Backlog = 4096;
-    private const int AcceptsPerTurn = 64;
+    private const int AcceptsPerTurn = 16;
+    private const int AcceptsAtClose = 64;
     private const int ProbeFrom = 256;      // Others take descriptors between two accepts, but not so many.
     private const int FirstPause = 50, LongestPause = 1_000;
 
@@ -87,7 +88,7 @@ internal sealed class Acceptor : IDisposable
         if (position < 0)
             return false;
         // The kernel resets who is left in the backlog.
-        OnEvent(position);
+        Accept(position, AcceptsAtClose);
         Sys.Close(_listeners[position].Fd);
         _listeners[position] = _listeners[position] with { Closed = true };
         return true;
@@ -98,12 +99,14 @@ internal sealed class Acceptor : IDisposable
 
     public static int PositionOf(ulong token) => (int)(token >> 1);
 
-    public void OnEvent(int position)
+    public void OnEvent(int position) => Accept(position, AcceptsPerTurn);
+
+    private void Accept(int position, int most)
     {
         var listener = _listeners[position];
         if (listener.Closed)
             return;
-        for (var i = 0; i < AcceptsPerTurn; i++)
+        for (var i = 0; i < most; i++)
         {
             if (_lastFd >= _core.DescriptorCap - ProbeFrom && !IsDescriptorFree())
             {

@@ -17,6 +17,9 @@ public sealed class EventLoop : IDisposable
 {
     private const ulong WakeUpToken = 0;
     private const int PlacesPerSnapshot = 4096;
+
+    // Thousands may fire together: heads that came together and were not finished in time. Sockets have their turn in between.
+    private const int TimersPerTurn = 16;
     private readonly LoopCore _core;
     private readonly PairRelay _relay;
     private readonly HandshakeDriver _handshakes;
@@ -321,10 +324,13 @@ public sealed class EventLoop : IDisposable
         Volatile.Write(ref _asleep, 0);
         _core.Now = _core.Clock.Milliseconds;
         Volatile.Write(ref _wakeUps, _wakeUps + 1);
+        var newcomers = false;
         for (var i = 0; i < events; i++)
         {
             var mask = _core.Epoll.Get(i, out var token);
-            if (token >> 32 != 0)
+            if (token == LoopCore.NewcomersToken)
+                newcomers = true;
+            else if (token >> 32 != 0)
                 OnPairEvent(token, mask);
             else if (token == WakeUpToken)
                 _wakeUp.Clear();
@@ -332,9 +338,11 @@ public sealed class EventLoop : IDisposable
                 _acceptor.OnEvent(Acceptor.PositionOf(token));
         }
 
+        if (newcomers)
+            TakeNewcomers();
         for (var n = _core.Ready.Count; n > 0; n--)
             OnReady(_core.Ready.Dequeue());
-        for (int index; (index = _core.Timers.NextExpired(_core.Now)) >= 0;)
+        for (int n = TimersPerTurn, index; n > 0 && (index = _core.Timers.NextExpired(_core.Now)) >= 0; n--)
             OnTimer(index);
         while (_handedOver.TryDequeue(out var accepted))
             Adopt(accepted.Fd, accepted.Client, accepted.ListenerId);
@@ -348,6 +356,17 @@ public sealed class EventLoop : IDisposable
         var turn = _core.Clock.Milliseconds - _core.Now;
         if (turn > Volatile.Read(ref _longestTurn))
             Volatile.Write(ref _longestTurn, turn);
+    }
+
+    /// <summary>A bounded number of them; those that are left are told again at once.</summary>
+    private void TakeNewcomers()
+    {
+        var events = _core.Newcomers.Wait(0);
+        for (var i = 0; i < events; i++)
+        {
+            var mask = _core.Newcomers.Get(i, out var token);
+            OnPairEvent(token, mask);
+        }
     }
 
     /// <summary>How long epoll may wait, in milliseconds: not at all while there is work.</summary>

@@ -13,6 +13,12 @@ internal sealed class LoopCore : IDisposable
     /// <summary>Room before the read bytes, where held bytes are put back in front of them.</summary>
     public const int Headroom = 256;
 
+    /// <summary>In the data of <see cref="Epoll"/>: there are events of <see cref="Newcomers"/>. Even and without a generation, as no listener's or pair's.</summary>
+    public const ulong NewcomersToken = 2;
+
+    // A turn's share of work for those who have no pair yet: about 0.3 ms, which is what established ones may wait for them.
+    private const int NewcomersPerTurn = 16;
+
     private const EpollEvents All = EpollEvents.In | EpollEvents.Out | EpollEvents.ReadHangUp | EpollEvents.EdgeTriggered;
 
     private readonly Queue<ulong> _ready = new();
@@ -26,6 +32,7 @@ internal sealed class LoopCore : IDisposable
         Now = clock.Milliseconds;
         Pairs = new NativeSlab<Pair>(capacity);
         Timers = new TimerWheel(Pairs, Now);
+        _ = Epoll.Register(Newcomers, NewcomersToken);
     }
 
     public LoopClock Clock { get; }
@@ -37,6 +44,9 @@ internal sealed class LoopCore : IDisposable
     public long Now { get; set; }
 
     public Epoll Epoll { get; } = new(256);
+
+    /// <summary>Clients' sockets before their 101. Apart from the others, since the kernel tells of sockets in the order of their events: thousands of newcomers would be told before one message.</summary>
+    public Epoll Newcomers { get; } = new(NewcomersPerTurn);
 
     public LoopRandom Random { get; } = new();
 
@@ -106,6 +116,21 @@ internal sealed class LoopCore : IDisposable
         return Epoll.Register(pair.Legs[(int)side].Fd, All, Token(pair.Generation, index, side)) == 0;
     }
 
+    /// <summary>Registers a client's socket until <see cref="Settle"/>.</summary>
+    public bool RegisterNewcomer(int index)
+    {
+        ref var pair = ref Pairs[index];
+        return Newcomers.Register(pair.Down.Fd, All, Token(pair.Generation, index, Side.Downstream)) == 0;
+    }
+
+    /// <summary>A newcomer's pair is established: its socket goes to the others.</summary>
+    public void Settle(int index)
+    {
+        // Where the kernel has no memory for it, it stays among the newcomers, which are served as well.
+        if (Register(index, Side.Downstream))
+            Newcomers.Unregister(Pairs[index].Down.Fd);
+    }
+
     /// <summary>A registered leg has come to another pair: what is ready is told anew, to this one. An edge told before finds the socket where it was.</summary>
     public void Reregister(int index, Side side)
     {
@@ -150,6 +175,7 @@ internal sealed class LoopCore : IDisposable
     public void Dispose()
     {
         Epoll.Dispose();
+        Newcomers.Dispose();
         Pairs.Dispose();
     }
 }

@@ -144,6 +144,7 @@ internal sealed partial class HandshakeDriver
         pair.Id = handshake.Id;
         pair.Path = handshake.Path;
         pair.Client = handshake.Client;
+        _core.Settle(index);
         _relay.Establish(index, handshake.Settings, handshake.ReservedBits);
         if (handshake.Hold is { } hold)
             _held?.Attach(index, hold, handshake);

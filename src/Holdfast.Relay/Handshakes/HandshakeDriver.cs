@@ -73,7 +73,7 @@ internal sealed partial class HandshakeDriver
 
         if (use == ProxyHeaderUse.Required)
             pair.State = PairState.ReadingProxyHeader;
-        if (!_core.Register(index, Side.Downstream))
+        if (!_core.RegisterNewcomer(index))
         {
             _core.Free(index);
             return;
@@ -200,10 +200,10 @@ internal sealed partial class HandshakeDriver
     private void HandOff(int index, ref Pair pair, Handshake handshake, ReadOnlySpan<byte> bytes)
     {
         // The description lives on elsewhere: it must leave this epoll first.
-        _core.Epoll.Unregister(pair.Down.Fd);
+        _core.Newcomers.Unregister(pair.Down.Fd);
         if (!_policy.HandOff(handshake, pair.Down.Fd, bytes))
         {
-            if (_core.Register(index, Side.Downstream))
+            if (_core.RegisterNewcomer(index))
                 Refuse(index, ref pair, handshake);
             else
                 Abandon(index, ref pair, HandshakeEnd.Refused);

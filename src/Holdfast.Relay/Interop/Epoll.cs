@@ -50,6 +50,9 @@ public sealed unsafe class Epoll : IDisposable
         return Libc.epoll_ctl(_fd, Add, fd, item) == 0 ? 0 : -Marshal.GetLastSystemError();
     }
 
+    /// <summary>Level-triggered: told as long as the other has events that were not taken. 0 or a negated errno.</summary>
+    public int Register(Epoll other, ulong data) => Register(other._fd, EpollEvents.In, data);
+
     /// <summary>Gives a registered descriptor other data; what is ready is told anew. 0 or a negated errno.</summary>
     public int Modify(int fd, EpollEvents events, ulong data)
     {

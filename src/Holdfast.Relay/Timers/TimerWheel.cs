@@ -61,7 +61,7 @@ internal sealed class TimerWheel
         pair.TimerSlot = 0;
     }
 
-    /// <summary>The next pair whose timer has fired, disarmed; -1 when there is none until later. Call until -1.</summary>
+    /// <summary>The next pair whose timer has fired, disarmed; -1 when there is none until later.</summary>
     public int NextExpired(long now)
     {
         var target = now / Resolution;
@@ -84,9 +84,11 @@ internal sealed class TimerWheel
         }
     }
 
-    /// <summary>Milliseconds until the next armed slot, or -1 when nothing is armed.</summary>
+    /// <summary>Milliseconds until the next armed slot, 0 when some have fired already; -1 when nothing is armed.</summary>
     public int UntilNext(long now)
     {
+        if (_heads[(int)(_tick % Slots)] != None)
+            return 0;       // NextExpired was not called until -1.
         var start = (int)((_tick + 1) % Slots);
         for (var i = 0; i <= _occupied.Length; i++)
         {

@@ -177,7 +177,7 @@ public sealed class BoundSessionTests
     [Fact]
     public void A_key_waits_for_its_endpoint_while_that_has_too_many_handshakes()
     {
-        _backend.Apply(_backend.Options with { BoundedLoad = 1000, Handshakes = new HandshakeOptions { InFlightPerEndpoint = 2 } }, _endpoints, []);
+        _backend.Apply(_backend.Options with { Handshakes = new HandshakeOptions { InFlightPerEndpoint = 2 } }, _endpoints, []);
         var key = new AffinityKey(0, 42);
         Assert.Equal(Reservation.Taken, Reserve(key, out var home));
         Assert.Equal(Reservation.Taken, Reserve(key, out var again));
@@ -190,7 +190,7 @@ public sealed class BoundSessionTests
     [Fact]
     public void A_key_goes_elsewhere_when_its_endpoint_is_full_drains_or_was_tried()
     {
-        _backend.Apply(_backend.Options with { BoundedLoad = 1000, Limits = new BackendLimits { ConnectionsPerEndpoint = 2 } }, _endpoints, []);
+        _backend.Apply(_backend.Options with { Limits = new BackendLimits { ConnectionsPerEndpoint = 2 } }, _endpoints, []);
         var key = new AffinityKey(0, 42);
         var home = Take(key)!;
         Assert.Same(home, Take(key));
