@@ -5,7 +5,7 @@ namespace Holdfast.Gateway.LoadBalancing;
 
 /// <summary>
 /// The same in every gateway and after every restart. Clients choose many of the keys; nothing is stored by these hashes, so all that a client can do with keys
-/// that it searched for is to aim for one endpoint, and the load bound ends that.
+/// that it searched for is to aim for one endpoint, which its limits and the load bound of consistentHash are for.
 /// </summary>
 internal static class StableHash
 {
