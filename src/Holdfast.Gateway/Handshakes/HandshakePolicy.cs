@@ -92,6 +92,7 @@ internal sealed partial class HandshakePolicy(
         attempt.Hold = holds.Of(backend);
         attempt.Gate = backend.Auth;
         attempt.Question = attempt.Gate is null ? null : QuestionOf(attempt.Gate, handshake, isTrusted);
+        _ = handshake.UpstreamRequest.Reserve(head.Length + UpgradeHeads.Added);
         UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Peer, isTrusted, handshake.Id, extensions: attempt.Hold is null, attempt.Gate);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
