@@ -33,6 +33,8 @@ public sealed class EndReasonTests
         [EndReason.TornMessage] = (typeof(HoldTests), nameof(HoldTests.A_message_that_its_endpoint_cannot_finish_ends_the_connection)),
         [EndReason.RehomeRefused] = (typeof(HoldTests), nameof(HoldTests.A_connection_that_every_endpoint_refuses_is_closed)),
         [EndReason.HoldExpired] = (typeof(HoldTests), nameof(HoldTests.A_client_waits_for_an_endpoint_as_long_as_patience)),
+        [EndReason.MessageTooBig] = (typeof(MessageLimitTests), nameof(MessageLimitTests.A_message_of_the_limit_passes_and_one_byte_more_does_not)),
+        [EndReason.MessageRate] = (typeof(MessageLimitTests), nameof(MessageLimitTests.Of_many_messages_in_one_read_as_many_pass_as_the_rate_allows)),
         [EndReason.InternalError] = (typeof(HoldTests), nameof(HoldTests.A_session_machine_that_throws_ends_its_own_connection_only)),
     };
 

@@ -92,7 +92,11 @@ internal sealed class HandshakeQueue : IDisposable
 
             _waiting.Add(place, key);
             place.State = PlaceState.Waiting;
-            Settle(options, nowMs);
+            // Whoever gave a slot back before anybody waited has not looked here: the first looks once more.
+            if (_count == 0)
+                Serve(options, nowMs);
+            else
+                Settle(options, nowMs);
             return QueueEntry.Waiting;
         }
     }
@@ -105,18 +109,22 @@ internal sealed class HandshakeQueue : IDisposable
         lock (_gate)
         {
             Drop(place);
-            if (_count >= options.Queue)
-                return false;
-            place.Endpoint = endpoint;
-            place.State = PlaceState.InLine;
-            // Who was let go on from here, and found the room taken again, has not lost its turn.
-            if (place.WasInLine)
-                _line.AddFirst(place.Node);
-            else
-                _line.AddLast(place.Node);
-            place.WasInLine = true;
-            Settle(options, nowMs);
-            return true;
+            var isTaken = _count < options.Queue;
+            if (isTaken)
+            {
+                place.Endpoint = endpoint;
+                place.State = PlaceState.InLine;
+                // Who was let go on from here, and found the room taken again, has not lost its turn.
+                if (place.WasInLine)
+                    _line.AddFirst(place.Node);
+                else
+                    _line.AddLast(place.Node);
+                place.WasInLine = true;
+            }
+
+            // The slot that it gives up may do for another; and its own may have become free since it looked.
+            Serve(options, nowMs);
+            return isTaken;
         }
     }
 
@@ -160,19 +168,7 @@ internal sealed class HandshakeQueue : IDisposable
         if (_count == 0)
             return;
         lock (_gate)
-        {
-            var options = _backend.Options.Handshakes;
-            var free = Free();
-            ServeLine(ref free);
-            while (_waiting.Next is { } place && TryGrant(place, options, nowMs, free))
-            {
-                _ = _waiting.Take();
-                free--;
-                place.Resume(place.Ticket);
-            }
-
-            Settle(options, nowMs);
-        }
+            Serve(_backend.Options.Handshakes, nowMs);
     }
 
     /// <summary>As <see cref="Pump"/>, on a loop's thread; any thread may ask.</summary>
@@ -220,6 +216,24 @@ internal sealed class HandshakeQueue : IDisposable
         _granted++;
     }
 
+    /// <summary>Lets go on whoever may. Under the lock.</summary>
+    private void Serve(HandshakeOptions options, long nowMs)
+    {
+        // In this order: a slot that is given back meanwhile is either seen here, or its giver sees that somebody waits.
+        _count = _waiting.Count + _line.Count;
+        Interlocked.MemoryBarrier();
+        var free = Free();
+        ServeLine(ref free);
+        while (_waiting.Next is { } place && TryGrant(place, options, nowMs, free))
+        {
+            _ = _waiting.Take();
+            free--;
+            place.Resume(place.Ticket);
+        }
+
+        Settle(options, nowMs);
+    }
+
     /// <summary>Those in line have had their turn and their answer: an endpoint with room is all that they need.</summary>
     private void ServeLine(ref int free)
     {
@@ -235,6 +249,8 @@ internal sealed class HandshakeQueue : IDisposable
             free--;
             place.Resume(place.Ticket);
         }
+
+        _count = _waiting.Count + _line.Count;
     }
 
     /// <summary>Takes it out of wherever it is.</summary>
@@ -264,7 +280,9 @@ internal sealed class HandshakeQueue : IDisposable
         if (_count == 0 || _isTicking || _timer is null)
             return;
         _isTicking = true;
-        var due = _waiting.Count > 0 ? Math.Clamp(_tokens.Until(options, nowMs), ClockStep, Tick) : Tick;
+        // Where it is not the rate that holds them up, whoever gives a slot back looks.
+        var until = _waiting.Count > 0 ? _tokens.Until(options, nowMs) : 0;
+        var due = until == 0 ? Tick : Math.Clamp(until, ClockStep, Tick);
         _ = _timer.Change(TimeSpan.FromMilliseconds(due), Timeout.InfiniteTimeSpan);
     }
 }

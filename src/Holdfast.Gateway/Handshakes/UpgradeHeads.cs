@@ -17,6 +17,9 @@ internal static class UpgradeHeads
     /// <summary>Bytes of a request's head, the client's or the endpoint's.</summary>
     public const int MaxHead = 32 * 1024;
 
+    /// <summary>Bytes that a request's head seldom grows by.</summary>
+    public const int Added = 256;
+
     private static readonly byte[] HexDigits = "0123456789abcdef"u8.ToArray();
 
     /// <summary>Writes the request head for an endpoint.</summary>

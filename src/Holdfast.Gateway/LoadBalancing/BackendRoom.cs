@@ -3,23 +3,33 @@ namespace Holdfast.Gateway.LoadBalancing;
 /// <summary>What room a backend's endpoints have. Endpoints that could serve are those that are ready and healthy; without any, all that are healthy.</summary>
 internal static class BackendRoom
 {
-    /// <summary>Handshakes that could begin now; <see cref="int.MaxValue"/>: any number, also where no endpoint could serve, so that nobody waits for what is not there.</summary>
+    /// <summary>
+    /// Handshakes that could begin now; <see cref="int.MaxValue"/>: any number, also where no endpoint could serve, so that nobody waits for what is not there. An endpoint
+    /// that has as many connections as it may has no slot; when all have, theirs count nevertheless, so that who waits is told.
+    /// </summary>
     public static int FreeSlots(this BackendState backend)
     {
         var most = backend.Options.Handshakes.InFlightPerEndpoint;
         if (most == 0)
             return int.MaxValue;
-        var (serving, free) = (0, 0);
+        var connections = backend.Options.Limits.ConnectionsPerEndpoint;
+        var (serving, free, slots, isFull) = (0, 0, 0, true);
         var phase = PhaseInService(backend);
         foreach (var endpoint in backend.Endpoints)
         {
             if (!Serves(endpoint, phase))
                 continue;
             serving++;
-            free += Math.Max(0, most - endpoint.Handshakes);
+            var slotsHere = Math.Max(0, most - endpoint.Handshakes);
+            slots += slotsHere;
+            var room = connections == 0 ? int.MaxValue : connections - endpoint.Connections;
+            if (room <= 0)
+                continue;
+            isFull = false;
+            free += Math.Min(slotsHere, room);
         }
 
-        return serving == 0 ? int.MaxValue : free;
+        return serving == 0 ? int.MaxValue : isFull ? slots : free;
     }
 
     /// <summary>Whether every endpoint that could serve has as many connections as it may; without any: no.</summary>

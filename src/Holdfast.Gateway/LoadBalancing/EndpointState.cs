@@ -162,11 +162,12 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     /// </summary>
     public bool TryReserve(EndpointRoom room)
     {
-        if (!TryIncrement(ref _connections, room.Connections))
+        // The handshake first: who sees a place taken that is given back at once waits a little for a slot, but would be refused for want of a connection.
+        if (!TryIncrement(ref _handshakes, room.Handshakes))
             return false;
-        if (TryIncrement(ref _handshakes, room.Handshakes))
+        if (TryIncrement(ref _connections, room.Connections))
             return true;
-        Release();
+        EndHandshake();
         return false;
     }
 

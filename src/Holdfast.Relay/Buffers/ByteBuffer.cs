@@ -4,6 +4,7 @@ namespace Holdfast.Relay.Buffers;
 public sealed class ByteBuffer
 {
     private const int Keep = 4096;
+    private const int Slack = 256;
     private byte[] _bytes = [];
 
     public int Length { get; private set; }
@@ -37,6 +38,13 @@ public sealed class ByteBuffer
     {
         Bytes[count..].CopyTo(_bytes);
         Length -= count;
+    }
+
+    /// <summary>Keeps little more room than the content takes: for content that will stay a while.</summary>
+    public void Trim()
+    {
+        if (_bytes.Length - Length > Slack)
+            Array.Resize(ref _bytes, Length);
     }
 
     /// <summary>Forgets the last bytes.</summary>

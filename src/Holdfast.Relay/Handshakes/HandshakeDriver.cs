@@ -235,6 +235,9 @@ internal sealed partial class HandshakeDriver
                 return;
             }
 
+            // Thousands may wait: each with what its endpoint will be sent, and no more.
+            handshake.Received.Release();
+            handshake.UpstreamRequest.Trim();
             pair.State = PairState.Waiting;
             ArmTimer(index, ref pair, _core.Now + handshake.WaitTimeout);
             return;

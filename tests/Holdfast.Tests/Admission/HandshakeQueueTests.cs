@@ -99,6 +99,53 @@ public sealed class HandshakeQueueTests
         Assert.Equal([bound], _resumed);
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(1)]
+    public void The_slot_that_is_given_up_to_wait_for_a_busy_endpoint_goes_to_another_at_once(int queue)
+    {
+        Begin(new HandshakeOptions { InFlightPerEndpoint = 1, Queue = queue }, endpoints: 2);
+        _ = Enter(out var first, 1);
+        var busy = Serve(first);
+        _ = Enter(out var bound, 2);
+        var other = Waiting(3);
+        Assert.Equal(queue == 2, _backend.Queue.LineUp(bound, busy, 0));
+        Assert.Equal([other], _resumed);
+    }
+
+    [Fact]
+    public void Who_comes_and_lets_the_line_go_first_leaves_it_counted_right()
+    {
+        Begin(new HandshakeOptions { InFlightPerEndpoint = 1 }, endpoints: 2);
+        _ = Enter(out var first, 1);
+        var busy = Serve(first);
+        _ = Enter(out var bound, 2);
+        Assert.True(_backend.Queue.LineUp(bound, busy, 0));
+        // Nobody has looked since it became free.
+        busy.EndHandshake();
+        Assert.Equal(QueueEntry.Granted, Enter(out _, 3));
+        Assert.Equal([bound], _resumed);
+        Assert.Equal((0, 2), (_backend.Queue.Count, _backend.Queue.Granted));
+    }
+
+    [Fact]
+    public void An_endpoint_that_may_have_no_more_connections_has_no_slot_for_anyone()
+    {
+        Begin(new HandshakeOptions { InFlightPerEndpoint = 2 }, endpoints: 2, connections: 2);
+        var (full, other) = (_backend.Endpoints[0], _backend.Endpoints[1]);
+        full.Reserve();
+        full.Reserve();
+        Assert.Equal(2, _backend.FreeSlots());
+        other.Reserve();
+        Assert.Equal(1, _backend.FreeSlots());
+        _ = Enter(out _, 1);
+        _ = Waiting(2);
+        // Nobody waits where no connection can be had: it is granted, and told.
+        other.Reserve();
+        _backend.Queue.Pump(0);
+        Assert.Single(_resumed);
+    }
+
     [Fact]
     public void Who_is_bound_to_an_endpoint_that_will_not_serve_need_not_wait_for_it()
     {
@@ -140,9 +187,9 @@ public sealed class HandshakeQueueTests
         Assert.Equal([granted], _resumed);
     }
 
-    private void Begin(HandshakeOptions handshakes, int endpoints) => _backend = new BackendState(
+    private void Begin(HandshakeOptions handshakes, int endpoints, int connections = 0) => _backend = new BackendState(
         1,
-        new BackendOptions { Name = "b", Endpoints = [], Handshakes = handshakes },
+        new BackendOptions { Name = "b", Endpoints = [], Handshakes = handshakes, Limits = new BackendLimits { ConnectionsPerEndpoint = connections } },
         [.. Enumerable.Range(0, endpoints).Select(i => Endpoints.Ready(i))]);
 
     private QueueEntry Enter(out QueuePlace place, int key)
