@@ -194,12 +194,13 @@ public sealed class AuthGateTests
         using var service = new AuthService(Ok);
         using var gate = new AuthGate(Options(service));
         _ = await Questions.AskAsync(gate, "/");
-        (service.Answer, service.Act) = (_ => "", (peer, _) =>
+        service.Answer = _ => "";
+        service.Act = (peer, _) =>
         {
             (service.Answer, service.Act) = (_ => Ok, null);
             if (reset)
                 peer.Reset();
-        });
+        };
 
         Assert.Equal((AuthVerdict.Allowed, ""), (await Questions.AskAsync(gate, "/") is var answer ? answer.Verdict : default, answer.Detail));
         Assert.Equal((3, 2), (service.Heads.Count, service.Connections));
