@@ -71,6 +71,8 @@ public sealed class LimitTests
         await peers.Gateway.TurnAsync();
         Assert.False(peers.IsDialled(1), "the limit was passed");
         pairs[1].Client.Dispose();
+        _ = pairs[1].Endpoint.ReceiveToEnd();
+        pairs[1].Endpoint.Dispose();
         _ = peers.Accept(1);
         Assert.InRange(second.Connections, 2, 3);
         await peers.SettledAsync();
@@ -90,6 +92,7 @@ public sealed class LimitTests
         Assert.Equal(2, await peers.RefusalsAsync("connections_per_key"));
         first.Dispose();
         _ = endpoint.ReceiveToEnd();
+        endpoint.Dispose();
         await Processes.UntilAsync(() => peers.Backend.Endpoints[0].Connections == 4, "one had left");
         await peers.Gateway.TurnAsync();
         _ = peers.Establish("127.0.0.1", "X-Tenant: a");
@@ -128,6 +131,7 @@ public sealed class LimitTests
             Assert.Equal("still here"u8.ToArray(), endpoint.ReceiveFrame().Payload);
             client.Dispose();
             _ = endpoint.ReceiveToEnd();
+            endpoint.Dispose();
             await Processes.UntilAsync(() => peers.Backend.Endpoints[0].Connections == 3 - left, "one had left");
             await peers.Gateway.TurnAsync();
         }

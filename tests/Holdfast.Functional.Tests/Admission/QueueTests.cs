@@ -91,9 +91,9 @@ public sealed class QueueTests
     {
         await using var peers = await AdmissionPeers.StartAsync(
             "handshakes: {inFlightPerEndpoint: 0, ratePerSecond: 10, burst: 2, queue: 6, queueTimeout: 60s}", manualTime: true);
-        var clients = Enumerable.Range(0, 2).Select(_ => peers.Ask()).ToList();
-        clients.ForEach(c => AdmissionPeers.Agree(peers.Accept(), c));
-        clients = await peers.QueueAsync([.. Enumerable.Repeat("127.0.0.1", 6)]);
+        for (var i = 0; i < 2; i++)
+            _ = peers.Establish();
+        var clients = await peers.QueueAsync([.. Enumerable.Repeat("127.0.0.1", 6)]);
         await peers.Gateway.AdvanceAsync(TimeSpan.FromSeconds(0.09));
         Assert.Equal(6, peers.Backend.Queue.Count);
         Assert.False(peers.IsDialled(), "the rate was passed");
@@ -115,7 +115,7 @@ public sealed class QueueTests
     {
         await using var peers = await AdmissionPeers.StartAsync(
             "handshakes: {inFlightPerEndpoint: 0, ratePerSecond: 1, burst: 1, queue: 5, queueTimeout: 60s}", manualTime: true);
-        AdmissionPeers.Agree(peers.Accept(), peers.Ask());
+        _ = peers.Establish();
         _ = await peers.QueueAsync([.. Enumerable.Repeat("127.0.0.1", 5)]);
         await peers.AssertRefusedAsync(peers.Ask(), 503, "queue_full", retryAfter: 5);
         await peers.SettledAsync();
