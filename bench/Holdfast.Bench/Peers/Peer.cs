@@ -63,7 +63,9 @@ internal sealed class Peer : IAsyncDisposable
         var command = PeerConfiguration.CommandOf(name, prefix, configuration, reloads: change is not null);
 
         // Through a shell only for the redirections; exec keeps the process id. Holdfast writes its access log to the file.
-        var start = Pinning.Taskset(Pinning.ProxyCore, "sh", ["-c", "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
+        // Where tails are compared, no other program of the machine comes before the system; its own threads then do not even share their core by slices.
+        var start = Pinning.Taskset(Pinning.ProxyCore, "sh",
+            ["-c", (handshakes is null ? "" : "chrt --fifo --pid 10 $$ && ") + "exec \"$@\" >\"$0\" 2>&1", Path.Combine(prefix, "output"), .. command]);
         start.Environment.Remove("HOLDFAST_BENCH_PINNED");
         var process = Process.Start(start)!;
         Running[process] = prefix;

@@ -81,15 +81,13 @@ internal static class LorisBench
         var afters = new List<Look>();
         foreach (var wave in new[] { "first wave", "second wave" })
         {
-            Look? peak = null;
             var phase = await live.DuringAsync(wave, async () =>
             {
                 await crowd.TellAsync("go");
                 await Task.Delay(settings.Measure);
             });
             var counts = await crowd.AskAsync<SlowCrowdCounts>("stats");
-            peak = await watch.LookAsync();
-            rows.Add((phase, counts, peak));
+            rows.Add((phase, counts, await watch.LookAsync()));
             await crowd.AskAsync<SlowCrowdCounts>("end", TimeSpan.FromSeconds(30));
             afters.Add(await SettledAsync(watch, before));
         }

@@ -8,8 +8,8 @@ internal static class Quiet
     public const int Attempts = 4;
 
     // Of one core.
-    private const double MostBefore = 0.05, MostMeanwhile = 0.08;
-    private static readonly TimeSpan Look = TimeSpan.FromSeconds(3), Patience = TimeSpan.FromMinutes(4);
+    private const double MostBefore = 0.10, MostMeanwhile = 0.10;
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(3), Patience = TimeSpan.FromMinutes(2);
 
     /// <summary>Returns when nothing much runs, or has waited long enough: then the result is judged by what ran meanwhile.</summary>
     public static async Task WaitAsync(BenchSettings settings)
