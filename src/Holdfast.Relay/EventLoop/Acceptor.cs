@@ -11,7 +11,7 @@ namespace Holdfast.Relay.EventLoop;
 internal sealed class Acceptor : IDisposable
 {
     private const int Backlog = 4096;
-    private const int AcceptsPerTurn = 16;
+    private const int AcceptsPerTurn = 4;
     private const int AcceptsAtClose = 64;
     private const int ProbeFrom = 256;      // Others take descriptors between two accepts, but not so many.
     private const int FirstPause = 50, LongestPause = 1_000;

@@ -19,7 +19,7 @@ public sealed class EventLoop : IDisposable
     private const int PlacesPerSnapshot = 4096;
 
     // Thousands may fire together: heads that came together and were not finished in time. Sockets have their turn in between.
-    private const int TimersPerTurn = 16;
+    private const int TimersPerTurn = 8;
     private readonly LoopCore _core;
     private readonly PairRelay _relay;
     private readonly HandshakeDriver _handshakes;

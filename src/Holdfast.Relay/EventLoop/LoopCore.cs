@@ -16,8 +16,8 @@ internal sealed class LoopCore : IDisposable
     /// <summary>In the data of <see cref="Epoll"/>: there are events of <see cref="Newcomers"/>. Even and without a generation, as no listener's or pair's.</summary>
     public const ulong NewcomersToken = 2;
 
-    // A turn's share of work for those who have no pair yet: about 0.3 ms, which is what established ones may wait for them.
-    private const int NewcomersPerTurn = 16;
+    // A turn's share of work for those who have no pair yet: about 0.2 ms, which is what established ones may wait for them.
+    private const int NewcomersPerTurn = 4;
 
     private const EpollEvents All = EpollEvents.In | EpollEvents.Out | EpollEvents.ReadHangUp | EpollEvents.EdgeTriggered;
 
