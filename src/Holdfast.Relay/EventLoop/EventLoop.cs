@@ -32,6 +32,7 @@ public sealed class EventLoop : IDisposable
     private readonly Thread _thread;
     private Action<int, NativeAddress, int>? _distribute;
     private bool _stopping;
+    private bool _isDisposed;
     private int _asleep;
     private long _wakeUps;
     private long _longestTurn;
@@ -234,6 +235,9 @@ public sealed class EventLoop : IDisposable
     /// <summary>Ends the thread; pairs still there are reset. Any thread but the loop's.</summary>
     public void Dispose()
     {
+        if (_isDisposed)
+            return;
+        _isDisposed = true;
         if (_thread.IsAlive)
         {
             Post(static loop => loop._stopping = true);

@@ -64,8 +64,7 @@ public sealed class LimitTests
         peers.Refuse(0);
         pairs[0].Endpoint.Reset();
         pairs[2].Endpoint.Reset();
-        var moved = peers.Accept(1);
-        moved.Send(Upgrades.Switching($"Sec-WebSocket-Key: {Upgrades.Key}"));
+        peers.Accept(out var head, 1).Send(Upgrades.Switching(head));
         Assert.Equal(3, second.Connections);
         // No place for the other: it is held, and no newcomer gets in either.
         await peers.Gateway.TurnAsync();
@@ -145,8 +144,14 @@ public sealed class LimitTests
     public async Task Fewer_slots_and_a_shorter_queue_hold_for_those_who_come_after()
     {
         await using var peers = await AdmissionPeers.StartAsync("handshakes: {inFlightPerEndpoint: 3, queue: 3, queueTimeout: 60s}");
-        var clients = Enumerable.Range(0, 3).Select(_ => peers.Ask()).ToList();
-        var asked = clients.ConvertAll(_ => peers.Accept());
+        var clients = new List<RawPeer>();
+        var asked = new List<RawPeer>();
+        for (var i = 0; i < 3; i++)
+        {
+            clients.Add(peers.Ask());
+            asked.Add(peers.Accept());
+        }
+
         clients.AddRange(await peers.QueueAsync("127.0.0.1", "127.0.0.1", "127.0.0.1"));
         await peers.ApplyAsync("handshakes: {inFlightPerEndpoint: 1, queue: 1, queueTimeout: 60s}");
         Assert.Equal(3, peers.Backend.Queue.Count);

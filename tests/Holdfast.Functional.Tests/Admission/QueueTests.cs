@@ -132,8 +132,10 @@ public sealed class QueueTests
             await Processes.UntilAsync(() => peers.IsDialled(0) || peers.IsDialled(1), "it was dialled");
             var at = peers.IsDialled(0) ? 0 : 1;
             rooms[at] = "X-Room: " + i;
-            AdmissionPeers.Agree(peers.Accept(at), probe);
+            using var endpoint = peers.Accept(at);
+            AdmissionPeers.Agree(endpoint, probe);
             probe.Dispose();
+            endpoint.Dispose();
             await Processes.UntilAsync(() => peers.Backend.Endpoints.ToArray().All(static e => e.Connections == 0), "it left");
         }
 
