@@ -209,8 +209,8 @@ internal sealed partial class HandshakePolicy
 internal static partial class HandshakeLog
 {
     [LoggerMessage(
-        EventName = "origin_refused", Level = LogLevel.Warning,
-        Message = "routes[{Route}].origins: an upgrade from origin {Origin} to {Host} was refused with 403; if its pages are yours, add it to routes[{Route}].origins. "
-            + "Further refusals of this route are only counted (holdfast_handshakes_total, outcome origin_refused)")]
+        1260,
+        LogLevel.Warning,
+        "routes[{Route}].origins: an upgrade from origin {Origin} to {Host} was refused with 403; if its pages are yours, add it there. Further refusals of this route are only counted")]
     public static partial void OriginRefused(ILogger logger, int route, string origin, string host);
 }
