@@ -38,7 +38,10 @@ public sealed class AuthPageTests : IDisposable
                 Assert.Equal(403, Upgrades.Status(bob.ReceiveHead()));
             using var ann = Ask(gateway, upgrade, "/ws/admin?x=1", "Cookie: a=b; session=anns-session", "X-User: forged", "X_USER: forged");
             using var told = RawPeer.Accept(endpoints);
-            var request = told.ReceiveHead();
+            var request = upgrade ? told.AnswerUpgrade() : told.ReceiveHead();
+            if (!upgrade)
+                told.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            Assert.Equal(upgrade ? 101 : 200, Upgrades.Status(ann.ReceiveHead()));
             Assert.Equal(["ann"], Upgrades.Values(request, "X-User"));
             Assert.DoesNotContain("forged", request, StringComparison.Ordinal);
         }
