@@ -37,10 +37,13 @@ internal sealed class HandshakeQueue : IDisposable
     private readonly BackendState _backend;
     private readonly QueueHost? _host;
     private readonly FairQueue _waiting = new();
-    private readonly LinkedList<QueuePlace> _line = new();
+
+    /// <summary>One for each endpoint that someone waits for, and one for any: few, however many wait in them.</summary>
+    private readonly List<EndpointLine> _lines = [];
     private readonly ITimer? _timer;
     private TokenBucket _tokens;
     private int _granted;
+    private int _inLine;
     private volatile int _count;
     private bool _isTicking;
 
@@ -73,11 +76,10 @@ internal sealed class HandshakeQueue : IDisposable
         QueuePlace? evicted = null;
         lock (_gate)
         {
-            place.WasInLine = false;
             if (_waiting.Count == 0)
             {
                 var free = Free();
-                ServeLine(ref free);
+                ServeLines(ref free);
                 if (TryGrant(place, options, nowMs, free))
                     return QueueEntry.Granted;
             }
@@ -108,19 +110,11 @@ internal sealed class HandshakeQueue : IDisposable
         var options = _backend.Options.Handshakes;
         lock (_gate)
         {
+            var before = place.Line;
             Drop(place);
             var isTaken = _count < options.Queue;
             if (isTaken)
-            {
-                place.Endpoint = endpoint;
-                place.State = PlaceState.InLine;
-                // Who was let go on from here, and found the room taken again, has not lost its turn.
-                if (place.WasInLine)
-                    _line.AddFirst(place.Node);
-                else
-                    _line.AddLast(place.Node);
-                place.WasInLine = true;
-            }
+                Join(LineOf(endpoint), place, isFirst: before is not null);
 
             // The slot that it gives up may do for another; and its own may have become free since it looked.
             Serve(options, nowMs);
@@ -220,10 +214,10 @@ internal sealed class HandshakeQueue : IDisposable
     private void Serve(HandshakeOptions options, long nowMs)
     {
         // In this order: a slot that is given back meanwhile is either seen here, or its giver sees that somebody waits.
-        _count = _waiting.Count + _line.Count;
+        CountWaiting();
         Interlocked.MemoryBarrier();
         var free = Free();
-        ServeLine(ref free);
+        ServeLines(ref free);
         while (_waiting.Next is { } place && TryGrant(place, options, nowMs, free))
         {
             _ = _waiting.Take();
@@ -235,22 +229,43 @@ internal sealed class HandshakeQueue : IDisposable
     }
 
     /// <summary>Those in line have had their turn and their answer: an endpoint with room is all that they need.</summary>
-    private void ServeLine(ref int free)
+    private void ServeLines(ref int free)
     {
-        for (var node = _line.First; node is not null && free > 0;)
+        foreach (var line in _lines)
         {
-            var place = node.Value;
-            node = node.Next;
-            if (place.Endpoint is { } bound && !_backend.NeedNotWaitFor(bound))
-                continue;
-            _line.Remove(place.Node);
-            place.Endpoint = null;
-            Grant(place);
-            free--;
-            place.Resume(place.Ticket);
+            var room = line.Endpoint is { } endpoint ? _backend.SlotsAt(endpoint) : int.MaxValue;
+            while (free > 0 && line.Granted < room && line.Places.First is { } node)
+            {
+                line.Places.Remove(node);
+                _inLine--;
+                line.Granted++;
+                free--;
+                Grant(node.Value);
+                node.Value.Resume(node.Value.Ticket);
+            }
         }
 
-        _count = _waiting.Count + _line.Count;
+        CountWaiting();
+    }
+
+    private EndpointLine LineOf(EndpointState? endpoint)
+    {
+        var line = _lines.Find(l => l.Endpoint == endpoint);
+        if (line is null)
+            _lines.Add(line = new EndpointLine(endpoint));
+        return line;
+    }
+
+    /// <param name="isFirst">It was let go on from a line before, and found the room taken again: it has not lost its turn.</param>
+    private void Join(EndpointLine line, QueuePlace place, bool isFirst)
+    {
+        if (isFirst)
+            line.Places.AddFirst(place.Node);
+        else
+            line.Places.AddLast(place.Node);
+        _inLine++;
+        place.Line = line;
+        place.State = PlaceState.InLine;
     }
 
     /// <summary>Takes it out of wherever it is.</summary>
@@ -262,21 +277,28 @@ internal sealed class HandshakeQueue : IDisposable
                 _waiting.Remove(place);
                 break;
             case PlaceState.InLine:
-                _line.Remove(place.Node);
-                place.Endpoint = null;
+                place.Line!.Places.Remove(place.Node);
+                _inLine--;
                 break;
             case PlaceState.Granted:
                 _granted--;
+                if (place.Line is not null)
+                    place.Line.Granted--;
                 break;
         }
 
+        if (place.Line is { IsNeeded: false } line)
+            _lines.Remove(line);
+        place.Line = null;
         place.State = PlaceState.None;
-        _count = _waiting.Count + _line.Count;
+        CountWaiting();
     }
+
+    private void CountWaiting() => _count = _waiting.Count + _inLine;
 
     private void Settle(HandshakeOptions options, long nowMs)
     {
-        _count = _waiting.Count + _line.Count;
+        CountWaiting();
         if (_count == 0 || _isTicking || _timer is null)
             return;
         _isTicking = true;

@@ -1,5 +1,4 @@
 using Holdfast.Gateway.Auth;
-using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Handshakes;
 
 namespace Holdfast.Gateway.Admission;
@@ -47,13 +46,10 @@ internal sealed class QueuePlace
     /// <summary>Granted where an auth service must be asked: one of its places is taken for this.</summary>
     internal AuthGate? Gate { get; set; }
 
-    /// <summary>It has been in line since it came.</summary>
-    internal bool WasInLine { get; set; }
-
     internal LinkedListNode<QueuePlace> Node { get; }
 
     internal FairQueue.Flow? Flow { get; set; }
 
-    /// <summary>In line: the endpoint that it is bound to; null: any would do.</summary>
-    internal EndpointState? Endpoint { get; set; }
+    /// <summary>The line that it stands in, or was granted from; null: it has had no line.</summary>
+    internal EndpointLine? Line { get; set; }
 }

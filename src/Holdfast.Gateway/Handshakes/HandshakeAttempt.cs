@@ -6,6 +6,7 @@ using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
+using Holdfast.Wire.Http1;
 using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Gateway.Handshakes;
@@ -97,7 +98,7 @@ internal sealed class HandshakeAttempt
     {
         _plan = plan;
         _key = plan.KeyOf(in request, client, nowSeconds);
-        _isSecure = request.Headers!.TryGet("x-forwarded-proto"u8, out var proto) && proto.SequenceEqual("https"u8);
+        _isSecure = request.Headers!.TryGet("x-forwarded-proto"u8, out var proto) && HeadRules.NameEquals(proto, "https"u8);
     }
 
     /// <summary>Reserves the first endpoint.</summary>

@@ -57,30 +57,32 @@ internal sealed partial class HandshakePolicy
         return false;
     }
 
-    /// <summary>The attempt's claims and upstream head are made: into the queue.</summary>
-    private HandshakeStep Enter(Handshake handshake, HandshakeAttempt attempt)
+    /// <summary>Up to the queue. False: it is refused. True: it may go on, or waits, once its head for the endpoint is written.</summary>
+    private bool TryEnter(Handshake handshake, HandshakeAttempt attempt, out QueueEntry entry)
     {
+        entry = QueueEntry.Full;
         var backend = attempt.Backend;
         if (!backend.Counts.TryClaimAddress(backend.Options.Limits, handshake.Client, ref attempt.Claims))
-            return Refuse(handshake, HandshakeOutcome.ClientAddressLimit, "This client address has as many connections as it may.");
+        {
+            _ = Refuse(handshake, HandshakeOutcome.ClientAddressLimit, "This client address has as many connections as it may.");
+            return false;
+        }
+
         if (backend.IsFull())
-            return Refuse(handshake, HandshakeOutcome.BackendFull, "Every endpoint has as many connections as it may.");
+        {
+            _ = Refuse(handshake, HandshakeOutcome.BackendFull, "Every endpoint has as many connections as it may.");
+            return false;
+        }
 
         var options = backend.Options.Handshakes;
         attempt.Place.Ticket = handshake.Ticket;
         attempt.Place.Resume = Resume;
         attempt.WaitUntil = handshake.Now + Milliseconds(options.QueueTimeout);
         var key = options.FairByHeader is { } header ? HeaderKey.Of(_head, header) : ClientKey.KeyOf(handshake.Client);
-        switch (backend.Queue.Enter(attempt.Place, key, handshake.Now))
-        {
-            case QueueEntry.Granted:
-                return Ask(handshake, attempt);
-            case QueueEntry.Waiting:
-                attempt.Stage = AdmissionStage.Queue;
-                return Wait(handshake, attempt);
-            default:
-                return RefuseFull(handshake, backend);
-        }
+        entry = backend.Queue.Enter(attempt.Place, key, handshake.Now);
+        if (entry == QueueEntry.Full)
+            _ = RefuseFull(handshake, backend);
+        return entry != QueueEntry.Full;
     }
 
     private HandshakeStep GoOn(Handshake handshake, HandshakeAttempt attempt, bool isTimeout)

@@ -86,6 +86,10 @@ internal sealed partial class HandshakePolicy(
             attempt = new HandshakeAttempt();
         attempt.Begin(backend);
         handshake.PolicyState = attempt;
+        if (!TryEnter(handshake, attempt, out var entry))
+            return HandshakeStep.Refuse;
+
+        // Only now: most of a flood is refused before.
         _ = _head.TryGet("sec-websocket-key"u8, out var key);
         AcceptKey.Compute(key, attempt.ExpectedAccept);
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
@@ -94,7 +98,7 @@ internal sealed partial class HandshakePolicy(
         UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Peer, isTrusted, handshake.Id, extensions: attempt.Hold is null);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
-        return Enter(handshake, attempt);
+        return entry == QueueEntry.Granted ? Ask(handshake, attempt) : Wait(handshake, attempt);
     }
 
     public void OnRequestFault(Handshake handshake, RequestFault fault) => _ = fault switch

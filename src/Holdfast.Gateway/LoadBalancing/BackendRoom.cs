@@ -52,11 +52,11 @@ internal static class BackendRoom
         return serving;
     }
 
-    /// <summary>Whether a handshake that waits for this endpoint need not wait any longer: it has room, or will not serve it.</summary>
-    public static bool NeedNotWaitFor(this BackendState backend, EndpointState endpoint)
+    /// <summary>How many handshakes need not wait for this endpoint any longer: it has slots for so many; or any number, since it will not serve them.</summary>
+    public static int SlotsAt(this BackendState backend, EndpointState endpoint)
     {
         var most = backend.Options.Handshakes.InFlightPerEndpoint;
-        return most == 0 || endpoint.Handshakes < most || endpoint.Phase == EndpointPhase.Gone || endpoint.Health != EndpointHealth.Healthy;
+        return most == 0 || endpoint.Phase == EndpointPhase.Gone || endpoint.Health != EndpointHealth.Healthy ? int.MaxValue : most - endpoint.Handshakes;
     }
 
     /// <summary>The best phase that a healthy endpoint is in.</summary>

@@ -339,7 +339,7 @@ internal sealed class AdmissionReplay
     {
         if (_backend.FreeSlots() is var slots && slots != int.MaxValue && slots <= _backend.Queue.Granted)
             return;
-        Assert.DoesNotContain(_visitors, v => v.Place.State == PlaceState.InLine && (v.Place.Endpoint is not { } bound || _backend.NeedNotWaitFor(bound)));
+        Assert.DoesNotContain(_visitors, v => v.Place is { State: PlaceState.InLine, Line: { } line } && (line.Endpoint is not { } bound || _backend.SlotsAt(bound) > line.Granted));
         var hasRate = _options.Handshakes.RatePerSecond > 0;
         var isAuthBusy = _backend.Auth is { } gate && gate.InFlight == gate.Options.MaxInFlight;
         if (!hasRate && !isAuthBusy)
