@@ -12,6 +12,9 @@ public sealed record BackendOptions
     /// <summary>Where endpoints are looked up; null: they are listed.</summary>
     public DnsOptions? Dns { get; init; }
 
+    /// <summary>Null: endpoints are spoken to in plain HTTP.</summary>
+    public BackendTlsOptions? Tls { get; init; }
+
     /// <summary>
     /// Default least connections: connections live long, so counting them is the only policy that evens out after a roll (as HAProxy
     /// advises for long-lived connections).

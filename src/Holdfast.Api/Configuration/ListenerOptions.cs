@@ -11,6 +11,9 @@ public sealed record ListenerOptions
     /// <summary>IP address and port, 1 to 65535; 0 asks the kernel for a free port.</summary>
     public required IPEndPoint Address { get; init; }
 
+    /// <summary>Null: plain HTTP.</summary>
+    public ListenerTlsOptions? Tls { get; init; }
+
     public ListenerLimits Limits { get; init; } = new();
 
     /// <summary>

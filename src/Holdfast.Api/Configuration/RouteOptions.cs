@@ -3,6 +3,9 @@ namespace Holdfast.Api.Configuration;
 /// <summary>What requests go to which backend. All conditions must hold; the most specific route wins, in Gateway API's order (HTTPRoute).</summary>
 public sealed record RouteOptions
 {
+    /// <summary>Names of the listeners that it serves. Empty, the default: all (Gateway API HTTPRoute <c>parentRefs</c>).</summary>
+    public IReadOnlyList<string> Listeners { get; init; } = [];
+
     /// <summary>
     /// Lower-case host names, without port: exact (<c>chat.example.com</c>) or wildcard (<c>*.example.com</c>, which matches one or more
     /// labels, never the bare domain). Empty, the default: any host (Gateway API HTTPRoute <c>hostnames</c>).
@@ -30,9 +33,11 @@ public sealed record RouteOptions
     /// </summary>
     public IReadOnlyList<string> Origins { get; init; } = [];
 
+    public RouteFilters Filters { get; init; } = new();
+
     public RouteTimeouts Timeouts { get; init; } = new();
 
-    /// <summary>At least one; chosen by weight. The YAML's <c>backend: chat</c> is one entry of weight 1.</summary>
+    /// <summary>At least one, unless the route redirects; chosen by weight. The YAML's <c>backend: chat</c> is one entry of weight 1.</summary>
     public required IReadOnlyList<WeightedBackend> Backends { get; init; }
 }
 

@@ -9,46 +9,55 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Forwarding;
 
-/// <summary>The end point that Kestrel "binds" to receive sockets from the loops.</summary>
-internal sealed class HandOffEndPoint : EndPoint
+/// <summary>An end point that Kestrel "binds" to receive sockets from the loops: one for plain HTTP, one for TLS.</summary>
+internal sealed class HandOffEndPoint(bool isTls) : EndPoint
 {
-    public override string ToString() => "handed-over";
+    public bool IsTls { get; } = isTls;
+
+    public override string ToString() => IsTls ? "handed-over-tls" : "handed-over";
 }
 
 /// <summary>
-/// On a connection that came from a loop: which listener accepted it, from whom (the socket's peer, or the source in its PROXY protocol header), and its request's
-/// Connection list, of which Kestrel keeps only what it knows.
+/// Kestrel's source of connections: sockets accepted and looked at by the loops, with the bytes they read. Kestrel's own socket transport serves them from there, so a client's
+/// FIN during a long poll is still noticed.
 /// </summary>
-internal sealed record HandedOff(int ListenerId, NativeAddress Peer, string Connection);
+internal sealed class HandOffListenerFactory : IConnectionListenerFactory, IConnectionListenerFactorySelector, IHandOff, IDisposable
+{
+    private readonly SocketConnectionContextFactory _contexts;
+    private readonly HandOffListener _plain;
+    private readonly HandOffListener _tls;
 
-/// <summary>
-/// Kestrel's source of connections that are no upgrades: sockets accepted and looked at by the loops, with the bytes they read. Kestrel's own
-/// socket transport serves them from there, so a client's FIN during a long poll is still noticed.
-/// </summary>
-internal sealed class HandOffListener : IConnectionListenerFactory, IConnectionListenerFactorySelector, IConnectionListener, IHandOff
+    public HandOffListenerFactory(ILogger<HandOffListenerFactory> logger)
+    {
+        // Nothing lies between what is written and the socket: a flush that has returned has left, and what a slow client leaves lying is seen by who writes it.
+        _contexts = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions { MaxWriteBufferSize = 1 }, logger);
+        _plain = new HandOffListener(_contexts, new HandOffEndPoint(isTls: false));
+        _tls = new HandOffListener(_contexts, new HandOffEndPoint(isTls: true));
+    }
+
+    public bool CanBind(EndPoint endpoint) => endpoint is HandOffEndPoint;
+
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) =>
+        ValueTask.FromResult<IConnectionListener>(((HandOffEndPoint)endpoint).IsTls ? _tls : _plain);
+
+    public bool TryHandOff(int fd, int listenerId, in NativeAddress peer, bool isTls, ReadOnlySpan<byte> received) =>
+        (isTls ? _tls : _plain).TryTake(fd, new ClientConnection(listenerId, peer, isTls), received.ToArray());
+
+    public void Dispose() => _contexts.Dispose();
+}
+
+/// <summary>The sockets for one of the end points.</summary>
+internal sealed class HandOffListener(SocketConnectionContextFactory contexts, HandOffEndPoint endpoint) : IConnectionListener
 {
     /// <summary>Sockets that may wait for Kestrel: it takes them in microseconds, so more means that it is stuck.</summary>
     private const int MostWaiting = 1024;
 
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(MostWaiting);
-    private readonly SocketConnectionContextFactory _contexts;
 
-    public HandOffListener(ILogger<HandOffListener> logger) =>
-        // Nothing lies between what is written and the socket: a flush that has returned has left, and what a slow client leaves lying is seen by who writes it.
-        _contexts = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions { MaxWriteBufferSize = 1 }, logger);
+    public EndPoint EndPoint => endpoint;
 
-    public EndPoint EndPoint { get; private set; } = new HandOffEndPoint();
-
-    public bool CanBind(EndPoint endpoint) => endpoint is HandOffEndPoint;
-
-    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
-    {
-        EndPoint = endpoint;
-        return ValueTask.FromResult<IConnectionListener>(this);
-    }
-
-    public bool TryHandOff(int fd, int listenerId, in NativeAddress peer, string connection, ReadOnlySpan<byte> received) =>
-        _waiting.Writer.TryWrite(new Waiting(fd, new HandedOff(listenerId, peer, connection), received.ToArray()));
+    /// <summary>False: too many wait, or it has stopped; the caller keeps the descriptor.</summary>
+    public bool TryTake(int fd, ClientConnection client, byte[] received) => _waiting.Writer.TryWrite(new Waiting(fd, client, received));
 
     [SuppressMessage("Reliability", "CA2000:Dispose objects before losing scope", Justification = "Kestrel owns the connection it is given.")]
     public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
@@ -61,9 +70,9 @@ internal sealed class HandOffListener : IConnectionListenerFactory, IConnectionL
                 try
                 {
                     socket = new Socket(new SafeSocketHandle(waiting.Fd, ownsHandle: true));
-                    var connection = _contexts.Create(socket);
+                    var connection = contexts.Create(socket);
                     connection.Transport = new DuplexPipe(new PrefixedPipeReader(connection.Transport.Input, waiting.Received), connection.Transport.Output);
-                    connection.Features.Set(waiting.Request);
+                    connection.Features.Set(waiting.Client);
                     return connection;
                 }
                 catch (SocketException)
@@ -88,9 +97,8 @@ internal sealed class HandOffListener : IConnectionListenerFactory, IConnectionL
         _waiting.Writer.TryComplete();
         while (_waiting.Reader.TryRead(out var waiting))
             Sys.Close(waiting.Fd);
-        _contexts.Dispose();
         return ValueTask.CompletedTask;
     }
 
-    private readonly record struct Waiting(int Fd, HandedOff Request, byte[] Received);
+    private readonly record struct Waiting(int Fd, ClientConnection Client, byte[] Received);
 }

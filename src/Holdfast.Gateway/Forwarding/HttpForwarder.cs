@@ -40,10 +40,9 @@ internal sealed class HttpForwarder : IDisposable
 
     public HttpForwarder(GatewayRuntime runtime, TimeSpan longestPiece) => (_runtime, _longestPiece) = (runtime, longestPiece);
 
-    public async Task ForwardAsync(HttpContext context, HandedOff handedOff)
+    public async Task ForwardAsync(PlainRequest request)
     {
-        context.Response.Headers.Connection = "close";
-        var request = new PlainRequest(context, handedOff, _runtime.ListenerOf(handedOff.ListenerId).Trusted);
+        var context = request.Context;
         if (!_runtime.Routes.TryMatch(request.View, out var route))
         {
             await request.RefuseAsync(404, "No route matches this host and path.").ConfigureAwait(false);
@@ -192,7 +191,6 @@ internal sealed class HttpForwarder : IDisposable
         var perHop = answer.Headers.Connection;
         CopyHeaders(answer.Headers.NonValidated, response.Headers, perHop);
         CopyHeaders(answer.Content.Headers.NonValidated, response.Headers, perHop);
-        response.Headers.Connection = "close";
         if (cookie is not null)
             response.Headers.Append("Set-Cookie", cookie);
         if (HttpMethods.IsHead(context.Request.Method) || answer.StatusCode is HttpStatusCode.NotModified or HttpStatusCode.NoContent)
@@ -225,27 +223,33 @@ internal sealed class HttpForwarder : IDisposable
     {
         var request = plain.Context.Request;
         // The path goes on as it came: no decoding, no dot segments resolved, or the gateway and the endpoint could see different requests.
-        var uri = new Uri("http://" + address.ToEndPoint() + plain.Target, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        var uri = new Uri("http://" + address.ToEndPoint() + Encoding.Latin1.GetString(plain.Head.Target), new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         var message = new HttpRequestMessage(new HttpMethod(request.Method), uri) { Version = HttpVersion.Version11 };
         if (hasBody)
             message.Content = new StreamedBody(request.Body);
 
-        foreach (var (name, values) in request.Headers)
+        var head = plain.Head;
+        for (var i = 0; i < head.HeaderCount; i++)
         {
-            var bytes = Encoding.ASCII.GetBytes(name);
-            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsStripped(bytes, plain.IsTrusted))
+            var name = head.Name(i);
+            if (UpgradeHeads.IsHopByHop(name) || UpgradeHeads.IsStripped(name, plain.IsTrusted) || head.Lists("connection"u8, name) || plain.Auth?.IsCopied(name) == true)
                 continue;
-            // A client cannot name away what the auth service says.
-            if (NamesIn(plain.HandedOff.Connection, name) && !plain.Copied.Contains(name, StringComparer.OrdinalIgnoreCase))
-                continue;
-            if (!message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
-                message.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
+            Add(Encoding.ASCII.GetString(name), Encoding.Latin1.GetString(head.Value(i)));
+        }
+
+        foreach (var (name, value) in plain.Copied)
+            Add(name, value);
+        void Add(string name, string value)
+        {
+            if (!message.Headers.TryAddWithoutValidation(name, value))
+                message.Content?.Headers.TryAddWithoutValidation(name, value);
         }
 
         var forwardedFor = plain.IsTrusted && request.Headers["X-Forwarded-For"] is { Count: > 0 } given ? string.Join(", ", given.ToArray()) + ", " : "";
-        message.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor + plain.HandedOff.Peer.ToEndPoint().Address);
-        message.Headers.TryAddWithoutValidation("X-Forwarded-Proto", plain.Believed("X-Forwarded-Proto") ?? "http");
-        message.Headers.TryAddWithoutValidation("X-Forwarded-Host", plain.Believed("X-Forwarded-Host") ?? request.Host.Value);
+        var host = plain.IsTrusted && request.Headers["X-Forwarded-Host"] is { Count: > 0 } hosts ? hosts[0] : request.Host.Value;
+        message.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor + plain.Connection.Peer.ToEndPoint().Address);
+        message.Headers.TryAddWithoutValidation("X-Forwarded-Proto", plain.IsSecure ? "https" : "http");
+        message.Headers.TryAddWithoutValidation("X-Forwarded-Host", host);
         if (request.Headers.TraceParent.Count == 0)
             message.Headers.TryAddWithoutValidation("traceparent", $"00-{RandomHex(16)}-{RandomHex(8)}-00");
         message.Headers.TryAddWithoutValidation("Holdfast-Connection-Id", RandomHex(16));
@@ -253,17 +257,6 @@ internal sealed class HttpForwarder : IDisposable
     }
 
     private static string RandomHex(int bytes) => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(bytes));
-
-    private static bool NamesIn(string list, string name)
-    {
-        foreach (var range in list.AsSpan().Split(','))
-        {
-            if (list.AsSpan(range).Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
-                return true;
-        }
-
-        return false;
-    }
 
     private static void CopyHeaders(HttpHeadersNonValidated from, IHeaderDictionary to, HttpHeaderValueCollection<string> perHop)
     {

@@ -1,4 +1,3 @@
-using System.Text;
 using Holdfast.Gateway.Auth;
 using Microsoft.AspNetCore.Http;
 
@@ -23,7 +22,8 @@ internal static class RequestAuth
         switch (answer.Verdict)
         {
             case AuthVerdict.Allowed:
-                Replace(auth, request, answer);
+                request.Auth = auth;
+                request.Copied = answer.Headers;
                 return true;
             case AuthVerdict.Refused:
                 await RelayAsync(request.Context, answer).ConfigureAwait(false);
@@ -36,19 +36,8 @@ internal static class RequestAuth
 
     private static AuthQuestion QuestionOf(AuthGate auth, PlainRequest request)
     {
-        var host = request.Believed("X-Forwarded-Host") ?? "";
-        return AuthQuestion.From(auth, request.View, request.Client, request.IsSecure ? "https" : "http", Encoding.Latin1.GetBytes(host));
-    }
-
-    /// <summary>What only the service may say: whatever the client sent goes, and what the service said comes.</summary>
-    private static void Replace(AuthGate auth, PlainRequest request, AuthAnswer answer)
-    {
-        var headers = request.Context.Request.Headers;
-        foreach (var name in headers.Keys.Where(n => auth.IsCopied(Encoding.ASCII.GetBytes(n))).ToArray())
-            headers.Remove(name);
-        foreach (var (name, value) in answer.Headers)
-            headers[name] = value;
-        request.Copied = [.. answer.Headers.Select(static h => h.Key)];
+        var host = request.IsTrusted && request.Head.TryGet("x-forwarded-host"u8, out var forwarded) ? forwarded : default;
+        return AuthQuestion.From(auth, request.View, request.Client, request.IsSecure ? "https" : "http", host);
     }
 
     private static async Task RelayAsync(HttpContext context, AuthAnswer answer)

@@ -95,7 +95,8 @@ internal sealed partial class HandshakePolicy(
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
         attempt.Hold = holds.Of(backend);
         _ = handshake.UpstreamRequest.Reserve(head.Length + UpgradeHeads.Added);
-        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, handshake.Peer, isTrusted, handshake.Id, extensions: attempt.Hold is null);
+        var facts = new HeadFacts(handshake.Peer, isTrusted, handshake.IsSecure, handshake.Id, route.Filters);
+        UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, in facts, extensions: attempt.Hold is null);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
         return entry == QueueEntry.Granted ? Ask(handshake, attempt) : Wait(handshake, attempt);
@@ -165,8 +166,7 @@ internal sealed partial class HandshakePolicy(
 
     public bool HandOff(Handshake handshake, int fd, ReadOnlySpan<byte> received)
     {
-        // The head parsed last is this one's: a hand-off follows its request at once.
-        if (handOff.TryHandOff(fd, handshake.ListenerId, handshake.Peer, _head.ListOf("connection"u8), received))
+        if (handOff.TryHandOff(fd, handshake.ListenerId, handshake.Peer, isTls: false, received))
             return true;
         _ = Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway has too many requests waiting.");
         return false;

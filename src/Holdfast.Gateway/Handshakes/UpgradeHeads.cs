@@ -1,6 +1,8 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
+using System.Text;
 using Holdfast.Gateway.Auth;
+using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Interop;
@@ -22,30 +24,36 @@ internal static class UpgradeHeads
 
     private static readonly byte[] HexDigits = "0123456789abcdef"u8.ToArray();
 
-    /// <summary>Writes the request head for an endpoint.</summary>
+    /// <summary>Writes the head of a WebSocket handshake for an endpoint.</summary>
     /// <param name="extensions">False: no extension is offered, since the next endpoint could not go on with another's compression.</param>
-    public static void WriteRequest(ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted, UInt128 id, bool extensions = true)
+    public static void WriteRequest(ByteBuffer output, RequestHead head, in HeadFacts facts, bool extensions = true)
     {
-        output.Clear();
-        output.Append("GET "u8);
-        output.Append(head.Target);
-        output.Append(" HTTP/1.1\r\n"u8);
-        for (var i = 0; i < head.HeaderCount; i++)
+        WriteStart(output, head, in facts, "GET"u8, withoutExtensions: !extensions);
+        output.Append("Connection: Upgrade\r\nUpgrade: websocket\r\n"u8);
+        WriteEnd(output, head, in facts);
+    }
+
+    /// <summary>Writes the head of a plain request for an endpoint, which keeps the connection; how its body is framed is written by what was parsed.</summary>
+    /// <param name="auth">Who was asked about it: what others say under its names does not go on.</param>
+    /// <param name="copied">What it said.</param>
+    public static void WritePlain(ByteBuffer output, RequestHead head, in HeadFacts facts, AuthGate? auth, IReadOnlyList<KeyValuePair<string, string>> copied)
+    {
+        WriteStart(output, head, in facts, head.Method, withoutExtensions: false, auth);
+        foreach (var (name, value) in copied)
+            AppendLine(output, Encoding.ASCII.GetBytes(name), Encoding.Latin1.GetBytes(value));
+        if (head.IsChunked)
         {
-            var name = head.Name(i);
-            if (!extensions && HeadRules.NameEquals(name, "sec-websocket-extensions"u8))
-                continue;
-            if (!IsHopByHop(name) && !IsStripped(name, trusted) && !HeadRules.NameEquals(name, "content-length"u8) && !head.Lists("connection"u8, name))
-                AppendLine(output, name, head.Value(i));
+            output.Append("Transfer-Encoding: chunked\r\n"u8);
+        }
+        else if (head.ContentLength >= 0)
+        {
+            output.Append("Content-Length: "u8);
+            Utf8Formatter.TryFormat(head.ContentLength, output.Reserve(20), out var digits);
+            output.Advance(digits);
+            output.Append("\r\n"u8);
         }
 
-        output.Append("Connection: Upgrade\r\nUpgrade: websocket\r\n"u8);
-        WriteForwarded(output, head, client, trusted);
-        if (!head.TryGet("traceparent"u8, out _))
-            WriteTraceParent(output);
-        output.Append("Holdfast-Connection-Id: "u8);
-        AppendHex(output, id);
-        output.Append("\r\n\r\n"u8);
+        WriteEnd(output, head, in facts);
     }
 
     /// <summary>
@@ -163,8 +171,41 @@ internal static class UpgradeHeads
             || HeadRules.NameEquals(name, "x-forwarded-host"u8);
     }
 
-    private static void WriteForwarded(ByteBuffer output, RequestHead head, in NativeAddress client, bool trusted)
+    private static void WriteStart(
+        ByteBuffer output, RequestHead head, in HeadFacts facts, ReadOnlySpan<byte> method, bool withoutExtensions, AuthGate? auth = null)
     {
+        output.Clear();
+        output.Append(method);
+        output.Append((byte)' ');
+        facts.Filters.AppendTarget(output, head);
+        output.Append(" HTTP/1.1\r\n"u8);
+        AppendLine(output, "Host"u8, facts.Filters.HostOf(head));
+        for (var i = 0; i < head.HeaderCount; i++)
+        {
+            var name = head.Name(i);
+            if (IsHopByHop(name) || IsStripped(name, facts.IsTrusted) || HeadRules.NameEquals(name, "host"u8) || HeadRules.NameEquals(name, "content-length"u8)
+                || head.Lists("connection"u8, name) || (withoutExtensions && HeadRules.NameEquals(name, "sec-websocket-extensions"u8))
+                || auth?.IsCopied(name) == true || facts.Filters.DropsRequestHeader(name))
+                continue;
+            AppendLine(output, name, head.Value(i));
+        }
+
+        facts.Filters.AppendRequestHeaders(output);
+    }
+
+    private static void WriteEnd(ByteBuffer output, RequestHead head, in HeadFacts facts)
+    {
+        WriteForwarded(output, head, in facts);
+        if (!head.TryGet("traceparent"u8, out _))
+            WriteTraceParent(output);
+        output.Append("Holdfast-Connection-Id: "u8);
+        AppendHex(output, facts.Id);
+        output.Append("\r\n\r\n"u8);
+    }
+
+    private static void WriteForwarded(ByteBuffer output, RequestHead head, in HeadFacts facts)
+    {
+        var trusted = facts.IsTrusted;
         output.Append("X-Forwarded-For: "u8);
         if (trusted)
         {
@@ -178,9 +219,9 @@ internal static class UpgradeHeads
             }
         }
 
-        AppendAddress(output, client);
+        AppendAddress(output, facts.Peer);
         output.Append("\r\n"u8);
-        AppendLine(output, "X-Forwarded-Proto"u8, trusted && head.TryGet("x-forwarded-proto"u8, out var proto) ? proto : "http"u8);
+        AppendLine(output, "X-Forwarded-Proto"u8, trusted && head.TryGet("x-forwarded-proto"u8, out var proto) ? proto : facts.IsSecure ? "https"u8 : "http"u8);
         AppendLine(output, "X-Forwarded-Host"u8, trusted && head.TryGet("x-forwarded-host"u8, out var host) ? host : head.Host);
     }
 
@@ -229,3 +270,11 @@ internal static class UpgradeHeads
         output.Advance(bytes.Length * 2);
     }
 }
+
+/// <summary>What the gateway knows of a request beside its head.</summary>
+/// <param name="Peer">Who holds the other end of the connection.</param>
+/// <param name="IsTrusted">Its X-Forwarded-* headers are believed.</param>
+/// <param name="IsSecure">The client speaks TLS to this gateway.</param>
+/// <param name="Id">Of the connection.</param>
+/// <param name="Filters">Of the route.</param>
+internal readonly record struct HeadFacts(NativeAddress Peer, bool IsTrusted, bool IsSecure, UInt128 Id, FilterPlan Filters);

@@ -20,6 +20,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;
@@ -110,8 +111,8 @@ public sealed class GatewayHost : IAsyncDisposable
         builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ "));
         builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddSingleton<IConnectionListenerFactory, SocketTransportFactory>();
-        builder.Services.AddSingleton<HandOffListener>();
-        builder.Services.AddSingleton<IConnectionListenerFactory>(static s => s.GetRequiredService<HandOffListener>());
+        builder.Services.AddSingleton<HandOffListenerFactory>();
+        builder.Services.AddSingleton<IConnectionListenerFactory>(static s => s.GetRequiredService<HandOffListenerFactory>());
         builder.Services.AddRoutingCore();
         builder.Services.AddMetrics();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -123,7 +124,7 @@ public sealed class GatewayHost : IAsyncDisposable
             // Values are the peers' bytes, to be passed on as they are.
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
-            kestrel.Listen(new HandOffEndPoint(), static l => l.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(new HandOffEndPoint(isTls: false), static l => l.Protocols = HttpProtocols.Http1);
         });
         _app = builder.Build();
         _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
@@ -134,7 +135,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _resolver = new Resolver(options.Names, options.Time);
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
-        _app.Use((context, next) => context.Features.Get<HandedOff>() is { } handedOff ? _forwarder.ForwardAsync(context, handedOff) : next(context));
+        _app.Use((context, next) => context.Features.Get<ClientConnection>() is { } client ? ServeAsync(context, client) : next(context));
         _app.UseRouting();
         _app.MapAdmin(_runtime, _telemetry, _token, () => _ = StopAsync(atOnce: false));
     }
@@ -242,7 +243,11 @@ public sealed class GatewayHost : IAsyncDisposable
         _telemetry.Dispose();
         _forwarder.Dispose();
         foreach (var backend in _runtime.KnownBackends)
+        {
             backend.Auth?.Dispose();
+            backend.Queue.Dispose();
+        }
+
         await _app.DisposeAsync().ConfigureAwait(false);
         if (_stop is null)
             _ended.TrySetResult();
@@ -253,7 +258,7 @@ public sealed class GatewayHost : IAsyncDisposable
         var descriptors = Sys.DescriptorLimit();
         var loops = new EventLoop[options.Loops > 0 ? options.Loops : Environment.ProcessorCount];
         _runtime.UsableConnections = DescriptorBudget.UsableConnections(descriptors);
-        var handOff = _app.Services.GetRequiredService<HandOffListener>();
+        var handOff = _app.Services.GetRequiredService<HandOffListenerFactory>();
         for (var i = 0; i < loops.Length; i++)
         {
             var random = new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
@@ -290,6 +295,13 @@ public sealed class GatewayHost : IAsyncDisposable
         HostLog.Admin(_logger, AdminAddress.ToString());
         HostLog.Capacity(_logger, _runtime.UsableConnections, descriptors, loops.Length);
         _live?.Start();
+    }
+
+    /// <summary>One request that Kestrel has read.</summary>
+    private Task ServeAsync(HttpContext context, ClientConnection client)
+    {
+        var request = new PlainRequest(context, client, _runtime.ListenerOf(client.ListenerId).Trusted);
+        return request.Fault == HeadFault.None ? _forwarder.ForwardAsync(request) : request.RefuseAsync(400, Refusals.Describe(request.Fault));
     }
 
     private async Task StopAndTellAsync()

@@ -107,19 +107,6 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
         return false;
     }
 
-    /// <summary>All lines of this name as one comma list; empty without any.</summary>
-    public string ListOf(ReadOnlySpan<byte> name)
-    {
-        var list = "";
-        for (var i = 0; i < HeaderCount; i++)
-        {
-            if (HeadRules.NameEquals(At(_lines[i].Name), name))
-                list += (list.Length > 0 ? "," : "") + System.Text.Encoding.Latin1.GetString(At(_lines[i].Value));
-        }
-
-        return list;
-    }
-
     /// <summary>Takes a whole head, its empty line included.</summary>
     public HeadFault Parse(ReadOnlySpan<byte> head)
     {

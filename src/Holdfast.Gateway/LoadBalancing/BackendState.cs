@@ -5,6 +5,7 @@ using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Limits;
+using Holdfast.Gateway.Tls;
 using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.LoadBalancing;
@@ -55,6 +56,9 @@ internal sealed class BackendState
 
     /// <summary>Who is asked about handshakes and requests; null: nobody. Taken once for each: another one's names to strip and to copy may differ.</summary>
     public AuthGate? Auth => _auth;
+
+    /// <summary>How its endpoints are spoken to; null: in plain HTTP.</summary>
+    public UpstreamTls? Tls => null;
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery

@@ -1,6 +1,7 @@
 using System.Text;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.LoadBalancing;
 
 namespace Holdfast.Gateway.Routing;
@@ -19,6 +20,7 @@ internal sealed class Route
     {
         (Index, Options) = (index, options);
         Origins = OriginRules.Compile(options.Origins);
+        Filters = new FilterPlan(options.Filters);
         _methods = [.. options.Methods.Select(Encoding.ASCII.GetBytes)];
         _headers = [.. options.Headers.Select(h => (Encoding.ASCII.GetBytes(h.Name.ToLowerInvariant()), Encoding.ASCII.GetBytes(h.Value)))];
         _query = [.. options.Query.Select(q => (Encoding.ASCII.GetBytes(q.Name), Encoding.ASCII.GetBytes(q.Value)))];
@@ -38,6 +40,8 @@ internal sealed class Route
 
     /// <summary>Which sites' pages may open WebSockets here.</summary>
     public OriginRules Origins { get; }
+
+    public FilterPlan Filters { get; }
 
     /// <summary>Whether nobody has been refused for the origin before: asked once for each refusal.</summary>
     public bool IsFirstRefusedOrigin() => Interlocked.Exchange(ref _hasRefusedOrigin, 1) == 0;

@@ -3,6 +3,7 @@ using System.Net;
 using Holdfast.Relay.Handshakes;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
+using Holdfast.Relay.Links;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.WebSocket;
 
@@ -148,6 +149,16 @@ public sealed class EventLoop : IDisposable
         _resumed.Enqueue(ticket);
         Wake();
     }
+
+    /// <summary>
+    /// Gives this loop a request that was read elsewhere (<see cref="LinkedRequest"/>), soon; any thread. From here on it is a handshake like any other: what is answered comes out
+    /// of the socket pair's far end, the 101 or a refusal and what follows it, as bytes.
+    /// </summary>
+    public void Connect(LinkedRequest request) => throw new NotSupportedException();
+
+    /// <summary>A dial by <see cref="IUpstreamDialer"/> has come to its end, soon; any thread. One that nobody waits for any more does nothing.</summary>
+    /// <param name="failure">Null: the link may be written to.</param>
+    public void Dialed(DialTicket ticket, DialFailure? failure) => throw new NotSupportedException();
 
     /// <summary>On the loop's thread: takes a connection as just accepted.</summary>
     public void Adopt(int fd, in NativeAddress client, int listenerId)

@@ -1,6 +1,7 @@
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
+using Holdfast.Relay.Links;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Http1;
 
@@ -54,6 +55,18 @@ public sealed class Handshake
 
     // --- Set by the policy ---
     public NativeAddress Target { get; set; }
+
+    /// <summary>With Dial: who connects to <see cref="Target"/>; null: this loop, by TCP.</summary>
+    public IUpstreamDialer? Dialer { get; set; }
+
+    /// <summary>The client speaks TLS to this gateway.</summary>
+    public bool IsSecure { get; internal set; }
+
+    /// <summary>Its connection is counted already where connections of its listener are.</summary>
+    public bool IsCounted { get; internal set; }
+
+    /// <summary>Its client's leg is a pair of sockets, which takes two descriptors more.</summary>
+    public bool IsLinked { get; internal set; }
 
     /// <summary>Milliseconds for each connect, and from the first dial to the 101.</summary>
     public int ConnectTimeout { get; set; } = 5000;
@@ -116,6 +129,8 @@ public sealed class Handshake
         Id = default;
         Attempts = 0;
         Target = default;
+        Dialer = null;
+        IsSecure = IsCounted = IsLinked = false;
         Settings = default;
         ReservedBits = default;
         Path = default;

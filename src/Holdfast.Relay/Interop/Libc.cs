@@ -19,6 +19,7 @@ internal static unsafe partial class Libc
     [LibraryImport(Name)] internal static partial nint lseek(int fd, nint offset, int whence);
     [LibraryImport(Name)] internal static partial int shutdown(int fd, int how);
     [LibraryImport(Name)] internal static partial int socket(int domain, int type, int protocol);
+    [LibraryImport(Name)] internal static partial int socketpair(int domain, int type, int protocol, int* pair);
     [LibraryImport(Name)] internal static partial int bind(int fd, byte* address, uint length);
     [LibraryImport(Name)] internal static partial int listen(int fd, int backlog);
     [LibraryImport(Name)] internal static partial int accept4(int fd, byte* address, uint* length, int flags);

@@ -1,0 +1,16 @@
+using Holdfast.Relay.Interop;
+
+namespace Holdfast.Gateway.Forwarding;
+
+/// <summary>A client's connection that Kestrel serves, as a feature of it: where it came in, and from whom.</summary>
+/// <param name="listenerId">Which listener accepted it.</param>
+/// <param name="peer">The socket's, or the source in its PROXY protocol header.</param>
+/// <param name="isTls">The client speaks TLS to this gateway.</param>
+internal sealed class ClientConnection(int listenerId, in NativeAddress peer, bool isTls)
+{
+    public int ListenerId { get; } = listenerId;
+
+    public NativeAddress Peer { get; } = peer;
+
+    public bool IsTls { get; } = isTls;
+}
