@@ -107,6 +107,8 @@ public sealed class GatewayHost : IAsyncDisposable
         _token = new AdminToken(configuration.Admin);
         _forwarder = new HttpForwarder(_runtime, options.LongestPiece);
 
+        var guards = new RequestGuards(options.Time);
+
         // Empty: no settings file, variable or argument but our own decides anything here.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, QuietLifetime>());
@@ -127,9 +129,9 @@ public sealed class GatewayHost : IAsyncDisposable
             // Values are the peers' bytes, to be passed on as they are.
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
-            kestrel.Listen(new HandOffEndPoint(isTls: false), static l => l.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(new HandOffEndPoint(isTls: false), l => (l.Protocols, _) = (HttpProtocols.Http1, l.Use(guards.Middleware)));
             TlsListening.Limit(kestrel.Limits.Http2);
-            kestrel.Listen(new HandOffEndPoint(isTls: true), l => TlsListening.Use(l, _runtime, name => _telemetry?.OnTlsHandshakeFailed(name)));
+            kestrel.Listen(new HandOffEndPoint(isTls: true), l => TlsListening.Use(l, _runtime, guards, name => _telemetry?.OnTlsHandshakeFailed(name)));
         });
         _app = builder.Build();
         _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
@@ -307,10 +309,10 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     /// <summary>One request that Kestrel has read.</summary>
-    private Task ServeAsync(HttpContext context, ClientConnection client)
+    private async Task ServeAsync(HttpContext context, ClientConnection client)
     {
-        var request = new PlainRequest(context, client, _runtime.ListenerOf(client.ListenerId).Trusted);
-        return request.Fault == HeadFault.None ? _forwarder.ForwardAsync(request) : request.RefuseAsync(400, Refusals.Describe(request.Fault));
+        using var request = new PlainRequest(context, client, _runtime.ListenerOf(client.ListenerId).Trusted);
+        await (request.Fault == HeadFault.None ? _forwarder.ForwardAsync(request) : request.RefuseAsync(400, Refusals.Describe(request.Fault))).ConfigureAwait(false);
     }
 
     private async Task StopAndTellAsync()

@@ -1,6 +1,7 @@
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Hosting;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -29,7 +30,7 @@ internal static class TlsListening
     }
 
     /// <param name="failed">A TLS handshake failed, or was given up; the listener's name.</param>
-    public static void Use(ListenOptions listen, GatewayRuntime runtime, Action<string> failed)
+    public static void Use(ListenOptions listen, GatewayRuntime runtime, RequestGuards guards, Action<string> failed)
     {
         // Which of the two is for the listener's alpn to say.
         listen.Protocols = HttpProtocols.Http1AndHttp2;
@@ -55,10 +56,15 @@ internal static class TlsListening
                 return ValueTask.FromResult(runtime.Certificates.Of(options).OptionsFor(hello.ServerName, hello.SslProtocols));
             },
         });
-        listen.Use(static next => connection =>
+        listen.Use(next =>
         {
-            connection.Features.GetRequiredFeature<ClientConnection>().IsEstablished = true;
-            return next(connection);
+            var guarded = guards.Middleware(next);
+            return connection =>
+            {
+                connection.Features.GetRequiredFeature<ClientConnection>().IsEstablished = true;
+                var isHttp2 = connection.Features.Get<ITlsApplicationProtocolFeature>()?.ApplicationProtocol.Span.SequenceEqual("h2"u8) == true;
+                return isHttp2 ? next(connection) : guarded(connection);
+            };
         });
     }
 }

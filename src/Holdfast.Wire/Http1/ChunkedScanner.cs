@@ -38,7 +38,7 @@ public enum ChunkError : byte
     /// <summary>A trailer line that is no header line.</summary>
     Trailer,
 
-    /// <summary>Trailers of more than <see cref="ChunkedScanner.MaxTrailers"/> bytes.</summary>
+    /// <summary>Trailers of more than <see cref="ChunkedScanner.MaxTrailers"/> bytes, or, in a strict body, too many.</summary>
     TrailersTooLong,
 }
 
@@ -55,6 +55,13 @@ public struct ChunkedScanner
     /// <summary>The most bytes after the last chunk's line: trailers and the empty line.</summary>
     public const int MaxTrailers = 16 * 1024;
 
+    /// <summary>Digits of a size in a strict body.</summary>
+    public const int MostDigits = 8;
+
+    /// <summary>Trailer lines of a strict body.</summary>
+    public const int MostTrailers = 100;
+
+    // Once the sizes are over, the number of trailer lines.
     private ulong _size;
     private int _length;
     private State _state;
@@ -77,6 +84,12 @@ public struct ChunkedScanner
         LastLineFeed,
         Done,
     }
+
+    /// <summary>
+    /// For bodies of requests, which another parser reads too: a size has at most <see cref="MostDigits"/> digits and is at most 2^31 - 1, no white space stands between a size and
+    /// its extensions, and there are at most <see cref="MostTrailers"/> trailer lines.
+    /// </summary>
+    public bool IsStrict { readonly get; init; }
 
     /// <summary>Why <see cref="Next"/> returned <see cref="ChunkStatus.Error"/>; it stays.</summary>
     public readonly ChunkError Error => _error;
@@ -125,7 +138,7 @@ public struct ChunkedScanner
                 return char.IsAsciiHexDigit((char)next) ? AddDigit(next) : ChunkError.Size;
             case State.Size when char.IsAsciiHexDigit((char)next):
                 return AddDigit(next);
-            case State.Size or State.BeforeExtension when next is (byte)' ' or (byte)'\t':
+            case State.Size or State.BeforeExtension when next is (byte)' ' or (byte)'\t' && !IsStrict:
                 return To(State.BeforeExtension);
             case State.Size or State.BeforeExtension when next == (byte)';':
                 return To(State.Extension);
@@ -146,6 +159,8 @@ public struct ChunkedScanner
                 return To(State.LastLineFeed);
             case State.TrailerName when next == (byte)':':
                 return To(State.TrailerValue);
+            case State.TrailerStart when IsStrict && ++_size > MostTrailers:
+                return ChunkError.TrailersTooLong;
             case State.TrailerStart or State.TrailerName:
                 return HeadRules.IsToken([next]) ? To(State.TrailerName) : ChunkError.Trailer;
             case State.TrailerValue when next == (byte)'\r':
@@ -161,7 +176,7 @@ public struct ChunkedScanner
 
     private ChunkError AddDigit(byte digit)
     {
-        if (_size > (ulong)long.MaxValue >> 4)
+        if (_size > (IsStrict ? int.MaxValue : (ulong)long.MaxValue) >> 4 || (IsStrict && _length > MostDigits))
             return ChunkError.SizeOverflow;
         _size = (_size << 4) | (uint)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
         return To(State.Size);
