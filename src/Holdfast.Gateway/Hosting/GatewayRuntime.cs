@@ -45,7 +45,8 @@ internal sealed class GatewayRuntime
         Links = new OpenLinks(time, longestPiece ?? HttpForwarder.LongestPiece);
         Drains = new EndpointDrains(this);
         var queue = new QueueHost(time, () => clock.Milliseconds, action => Loops[0].Post(_ => action()));
-        _host = new BackendHost(new HealthEvents(() => Logger), queue, () => Logger);
+        Certificates = new CertificateStore(time, () => Logger);
+        _host = new BackendHost(new HealthEvents(() => Logger), queue, () => Logger, options => new UpstreamTls(options, Certificates, time));
     }
 
     public TimeProvider Time { get; }
@@ -57,6 +58,9 @@ internal sealed class GatewayRuntime
 
     /// <summary>Loaded before a configuration is applied.</summary>
     public AffinitySecrets Secrets { get; } = new();
+
+    /// <summary>Loaded before a configuration is applied.</summary>
+    public CertificateStore Certificates { get; }
 
     /// <summary>What held connections may keep of their clients' messages, all together.</summary>
     public HoldMemory HoldMemory { get; } = new(capacity: 0);
