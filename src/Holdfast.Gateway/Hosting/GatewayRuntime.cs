@@ -46,7 +46,7 @@ internal sealed class GatewayRuntime
         Drains = new EndpointDrains(this);
         var queue = new QueueHost(time, () => clock.Milliseconds, action => Loops[0].Post(_ => action()));
         Certificates = new CertificateStore(time, () => Logger);
-        _host = new BackendHost(new HealthEvents(() => Logger), queue, () => Logger, options => new UpstreamTls(options, Certificates, time));
+        _host = new BackendHost(new HealthEvents(() => Logger), queue, Links, () => Logger, options => new UpstreamTls(options, Certificates, time));
     }
 
     public TimeProvider Time { get; }
@@ -87,9 +87,6 @@ internal sealed class GatewayRuntime
 
     /// <summary>Connections that a loop relays and others hold.</summary>
     public OpenLinks Links { get; }
-
-    /// <summary>What is wrong with endpoints' TLS.</summary>
-    public TlsFaults TlsFaults { get; } = new();
 
     /// <summary>Relayed connections that fit under the limit of open files.</summary>
     public int UsableConnections { get; set; }

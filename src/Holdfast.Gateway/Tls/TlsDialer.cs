@@ -1,6 +1,5 @@
-using System.Collections.Concurrent;
+using System.Net.Security;
 using System.Security.Authentication;
-using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
@@ -9,46 +8,35 @@ using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Tls;
 
-/// <summary>Connects loops with one endpoint that speaks TLS. Thread-safe.</summary>
-internal sealed class TlsDialer(GatewayRuntime runtime, BackendState backend, EndpointState endpoint, UpstreamTls tls) : IUpstreamDialer
+/// <summary>Connects the loops with one endpoint by TLS. Thread-safe.</summary>
+internal sealed class TlsDialer(UpstreamTls tls, EndpointState endpoint, string backend, BackendHost host) : IUpstreamDialer
 {
-    /// <summary>Null: the backend's endpoints are spoken to in plain TCP.</summary>
-    public static TlsDialer? Of(GatewayRuntime runtime, BackendState backend, EndpointState endpoint) =>
-        backend.Tls is { } tls ? new TlsDialer(runtime, backend, endpoint, tls) : null;
+    private string? _told;
+
+    public UpstreamTls Tls { get; } = tls;
 
     public SocketLink Dial(int fd, in NativeAddress target, DialTicket ticket, EventLoop loop)
     {
-        var link = new TlsLink(fd, target.ToEndPoint(), loop, ticket, this, runtime.Links);
+        var link = new TlsLink(fd, target.ToEndPoint(), loop, ticket, this, host.Links);
         ThreadPool.UnsafeQueueUserWorkItem(static link => _ = link.RunAsync(), link, preferLocal: false);
         return link;
     }
 
-    /// <summary>The endpoint's, as it is configured: the name in it may be what its certificate must show.</summary>
-    public ValueTask<System.Net.Security.SslStream> AuthenticateAsync(Stream stream, CancellationToken cancel) =>
-        tls.AuthenticateAsync(stream, endpoint.Address, cancel);
-
-    public void OnConnected() => runtime.TlsFaults.Clear(endpoint.Id);
-
-    public void OnRefused(AuthenticationException exception) => runtime.TlsFaults.Report(runtime.Logger, backend, endpoint, exception.Message);
-}
-
-/// <summary>Says once of each endpoint what is wrong with its TLS: every handshake fails for it, and one line tells all. Thread-safe.</summary>
-internal sealed class TlsFaults
-{
-    private readonly ConcurrentDictionary<int, string> _told = new();
-
-    public void Report(ILogger logger, BackendState backend, EndpointState endpoint, string fault)
+    /// <summary>As <see cref="UpstreamTls.AuthenticateAsync"/>. Says once what is wrong: every handshake fails for it, and one line tells all.</summary>
+    public async ValueTask<SslStream> AuthenticateAsync(Stream stream, CancellationToken cancel)
     {
-        var before = _told.GetValueOrDefault(endpoint.Id);
-        if (before != fault && (before is null ? _told.TryAdd(endpoint.Id, fault) : _told.TryUpdate(endpoint.Id, fault, before)))
-            UpstreamTlsLog.Failed(logger, endpoint.ToString(), backend.Name, fault);
-    }
-
-    /// <summary>It is well: the same fault is worth a line again.</summary>
-    public void Clear(int endpointId)
-    {
-        if (!_told.IsEmpty)
-            _told.TryRemove(endpointId, out _);
+        try
+        {
+            var authenticated = await Tls.AuthenticateAsync(stream, endpoint.Address, cancel).ConfigureAwait(false);
+            Volatile.Write(ref _told, null);
+            return authenticated;
+        }
+        catch (AuthenticationException e)
+        {
+            if (Interlocked.Exchange(ref _told, e.Message) != e.Message)
+                UpstreamTlsLog.Failed(host.Logger(), endpoint.ToString(), backend, e.Message);
+            throw;
+        }
     }
 }
 

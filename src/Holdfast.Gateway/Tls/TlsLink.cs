@@ -75,16 +75,12 @@ internal sealed class TlsLink(int fd, IPEndPoint target, EventLoop loop, DialTic
             if (socket.Handle >= loop.DescriptorCap)
                 throw new SocketException((int)SocketError.TooManyOpenSockets);
             await socket.ConnectAsync(target, wanted).ConfigureAwait(false);
-            var tls = await dialer.AuthenticateAsync(new NetworkStream(socket, ownsSocket: false), wanted).ConfigureAwait(false);
-            dialer.OnConnected();
-            return tls;
+            return await dialer.AuthenticateAsync(new NetworkStream(socket, ownsSocket: false), wanted).ConfigureAwait(false);
         }
         catch (Exception e) when (IsEnd(e) || e is AuthenticationException)
         {
             if (wanted.IsCancellationRequested)
                 return null;
-            if (e is AuthenticationException refused)
-                dialer.OnRefused(refused);
             loop.Dialed(ticket, FailureOf(e));
             return null;
         }
