@@ -1,7 +1,6 @@
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Hosting;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -56,15 +55,11 @@ internal static class TlsListening
                 return ValueTask.FromResult(runtime.Certificates.Of(options).OptionsFor(hello.ServerName, hello.SslProtocols));
             },
         });
-        listen.Use(next =>
+        listen.Use(static next => connection =>
         {
-            var guarded = guards.Middleware(next);
-            return connection =>
-            {
-                connection.Features.GetRequiredFeature<ClientConnection>().IsEstablished = true;
-                var isHttp2 = connection.Features.Get<ITlsApplicationProtocolFeature>()?.ApplicationProtocol.Span.SequenceEqual("h2"u8) == true;
-                return isHttp2 ? next(connection) : guarded(connection);
-            };
+            connection.Features.GetRequiredFeature<ClientConnection>().IsEstablished = true;
+            return next(connection);
         });
+        listen.Use(guards.Middleware);
     }
 }
