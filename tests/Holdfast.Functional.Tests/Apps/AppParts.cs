@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Holdfast.Cli.Dev;
 using Holdfast.Functional.Tests.Dev;
 using Holdfast.Functional.Tests.Holding;
@@ -48,5 +49,17 @@ internal static class AppParts
         await InstallAsync();
         return await NodeScript.StartClientAsync(
             Script(script), target.Port, ("NODE_PATH", Modules), ("TARGET", target.ToString()), ("CLIENTS", $"{count}"), ("OPTIONS", options));
+    }
+
+    /// <summary>Waits until the state that the clients tell is so.</summary>
+    public static async Task UntilStateAsync(this NodeScript clients, Func<JsonElement, bool> condition)
+    {
+        using var limit = new CancellationTokenSource(RawPeer.Patience);
+        var state = await clients.DoAsync("state");
+        for (; !condition(state); state = await clients.DoAsync("state"))
+        {
+            Assert.False(limit.IsCancellationRequested, $"waited in vain; the last state: {state}; lines: {string.Join(" | ", clients.Lines.All.TakeLast(5))}");
+            await Task.Delay(20, CancellationToken.None);
+        }
     }
 }

@@ -25,14 +25,14 @@ public sealed class SocketIoTests
     {
         await using var replicas = await StartAsync(backend, "a", "b", "c");
         await using var clients = await AppParts.StartClientsAsync("socketio-client.js", replicas.Url(), count, options);
-        await UntilAsync(clients, s => IsServed(s, transport, count));
+        await clients.UntilStateAsync(s => IsServed(s, transport, count));
         Assert.Equal(3, (await clients.DoAsync("state")).GetProperty("servers").EnumerateObject().Count());
 
         // Sessions of many requests, over many connections, and each found its process.
         Assert.Equal(0, CountOf(replicas, Unknown));
-        await replicas.RollAsync(["d", "e", "f"], old => UntilAsync(clients, s => IsServed(s, transport, count) && !IsAt(s, old)));
+        await replicas.RollAsync(["d", "e", "f"], old => clients.UntilStateAsync(s => IsServed(s, transport, count) && !IsAt(s, old)));
         var answered = (await clients.DoAsync("state")).GetProperty("acked").GetInt32();
-        await UntilAsync(clients, s => s.GetProperty("acked").GetInt32() >= answered + count);
+        await clients.UntilStateAsync(s => s.GetProperty("acked").GetInt32() >= answered + count);
 
         var ends = await clients.DoAsync("stop");
         Assert.Equal(count, ends.GetArrayLength());
@@ -47,7 +47,7 @@ public sealed class SocketIoTests
     {
         await using var replicas = await StartAsync(Drained, "a", "b", "c");
         await using var clients = await AppParts.StartClientsAsync("socketio-client.js", replicas.Url(), 10);
-        await UntilAsync(clients, s => s.GetProperty("errors").GetInt32() >= 10);
+        await clients.UntilStateAsync(s => s.GetProperty("errors").GetInt32() >= 10);
         Assert.InRange(CountOf(replicas, Unknown), 10, int.MaxValue);
     }
 
@@ -94,17 +94,6 @@ public sealed class SocketIoTests
         && !state.GetProperty("servers").TryGetProperty("null", out _);
 
     private static bool IsAt(JsonElement state, string server) => state.GetProperty("servers").TryGetProperty(server, out _);
-
-    private static async Task UntilAsync(NodeScript clients, Func<JsonElement, bool> condition)
-    {
-        using var limit = new CancellationTokenSource(RawPeer.Patience);
-        var state = await clients.DoAsync("state");
-        for (; !condition(state); state = await clients.DoAsync("state"))
-        {
-            Assert.False(limit.IsCancellationRequested, $"waited in vain; the last state: {state}; errors: {string.Join(" | ", clients.Lines.All.TakeLast(5))}");
-            await Task.Delay(20, CancellationToken.None);
-        }
-    }
 
     private static int CountOf(AppReplicas replicas, string line) =>
         replicas.All.Cast<Server>().Sum(r => r.Lines.Count(l => l == line));
