@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Holdfast.Functional.Tests.Gateway;
+using Holdfast.Testing;
 
 namespace Holdfast.Functional.Tests.Apps;
 
@@ -50,8 +51,8 @@ internal sealed class AppReplicas : IAsyncDisposable
     }
 
     /// <summary>Every replica is replaced by another, one after the other: the new one serves, the old one is drained, stopped when everybody has left it, and removed.</summary>
-    /// <param name="left">Completes when nobody is served by the replica of this name any more, and everybody by another.</param>
-    public async Task RollAsync(IReadOnlyList<string> names, Func<string, Task> left)
+    /// <param name="left">Completes when nobody is served by the replica of this name any more, and everybody by another; null: the drain's time is all it is given.</param>
+    public async Task RollAsync(IReadOnlyList<string> names, Func<string, Task>? left)
     {
         foreach (var (old, name) in _serving.ToArray().Zip(names))
         {
@@ -59,7 +60,7 @@ internal sealed class AppReplicas : IAsyncDisposable
             await Gateway.ApplyAsync(Setup);
             Assert.Equal(HttpStatusCode.OK, await Gateway.SendAsync(
                 HttpMethod.Post, string.Create(CultureInfo.InvariantCulture, $"/v1/backends/test/endpoints/127.0.0.1:{old.Port}/drain")));
-            await left(old.Name);
+            await (left is null ? DrainedAsync(old) : left(old.Name));
             await old.StopAsync();
             Assert.True(_serving.Remove(old));
             await Gateway.ApplyAsync(Setup);
@@ -72,6 +73,14 @@ internal sealed class AppReplicas : IAsyncDisposable
             await Gateway.DisposeAsync();
         foreach (var replica in _all)
             await replica.DisposeAsync();
+    }
+
+    /// <summary>The last moment has passed at which a session of the replica's may have been asked to leave.</summary>
+    private async Task DrainedAsync(IReplica replica)
+    {
+        using var limit = new CancellationTokenSource(RawPeer.Patience);
+        while ((await Gateway.EndpointAsync(replica.Port)).GetProperty("drain").GetProperty("endsInMs").GetInt64() > 0)
+            await Task.Delay(20, limit.Token);
     }
 
     private GatewaySetup Setup => _setup with { Endpoints = [.. _serving.Select(s => s.Port)] };
