@@ -8,7 +8,10 @@ internal sealed class SmugglingRun(Placement placement, RecordingEndpoint endpoi
 {
     private const int Workers = 16;
 
-    private readonly ConcurrentQueue<string> _failures = new();
+    /// <summary>Failures that are told.</summary>
+    private const int Most = 200;
+
+    private readonly ConcurrentQueue<(SmugglingCase Case, string Why)> _failures = new();
 
     public async Task RunAsync(IReadOnlyList<SmugglingCase> cases)
     {
@@ -16,9 +19,10 @@ internal sealed class SmugglingRun(Placement placement, RecordingEndpoint endpoi
         await Task.WhenAll(Enumerable.Range(0, Workers).Select(_ => Task.Run(WorkAsync)));
         for (var i = 0; i < cases.Count; i++)
             CompareSeen(cases[i], placement.IdOf(i));
-        foreach (var fault in endpoint.Faults)
-            _failures.Enqueue("the endpoint was sent " + fault);
-        Assert.True(_failures.IsEmpty, $"{_failures.Count} failures:\n{string.Join('\n', _failures.Order(StringComparer.Ordinal).Take(40))}");
+        var told = _failures.GroupBy(f => f.Case, f => f.Why)
+            .Select(c => $"{c.Key}\n    {Parts.Shown(c.Key.Text)}\n    {string.Join("\n    ", c)}").Order(StringComparer.Ordinal)
+            .Concat(endpoint.Faults.Select(static f => "the endpoint was sent " + f)).ToList();
+        Assert.True(told.Count == 0, $"{told.Count} of {cases.Count} failed:\n{string.Join('\n', told.Take(Most))}");
 
         async Task WorkAsync()
         {
@@ -136,5 +140,5 @@ internal sealed class SmugglingRun(Placement placement, RecordingEndpoint endpoi
 
     private static string Show(Sighting seen) => $"{(seen.IsWhole ? "" : "a part of ")}{seen.Request.Method} {seen.Request.Target} {Parts.Shown(seen.Request.Body)}{Parts.Shown(seen.Tunnel)}";
 
-    private void Fail(SmugglingCase @case, string why) => _failures.Enqueue($"[{placement.Letter}] {@case}\n    {Parts.Shown(@case.Text)}\n    {why}");
+    private void Fail(SmugglingCase @case, string why) => _failures.Enqueue((@case, why));
 }

@@ -43,7 +43,7 @@ internal sealed record StrictRequest
 internal sealed partial class StrictReader
 {
     public const int MaxHead = 32 * 1024;
-    private const int MaxHeaders = 100, MaxChunkLine = 4096, MaxTrailers = 16 * 1024, MaxTrailerLines = 100;
+    private const int MaxHeaders = 100, MaxChunkLine = 4096, MaxTrailers = 16 * 1024, MaxTrailerLines = 100, MaxDigits = 19;
 
     private readonly string _text;
     private int _at;
@@ -114,9 +114,11 @@ internal sealed partial class StrictReader
         Demand(hosts.Count == 1 || (hosts.Count == 0 && !is11));
         Demand(hosts.TrueForAll(h => IsHost(h) || (isEndpoint && h.Length == 0)));
         var lengths = request.Values("Content-Length").ToList();
-        Demand(lengths.Count <= 1 && lengths.TrueForAll(l => Digits().IsMatch(l) && UInt128.TryParse(l.TrimStart('0').PadLeft(1, '0'), CultureInfo.InvariantCulture, out var n) && n <= long.MaxValue));
+        Demand(lengths.Count <= 1 && lengths.TrueForAll(l => l.Length <= MaxDigits && Digits().IsMatch(l) && UInt128.TryParse(l.TrimStart('0').PadLeft(1, '0'), CultureInfo.InvariantCulture, out var n) && n <= long.MaxValue));
         var encodings = request.Values("Transfer-Encoding").ToList();
         Demand(encodings.Count == 0 || (encodings is [var only] && only.Equals("chunked", StringComparison.OrdinalIgnoreCase) && is11 && lengths.Count == 0));
+        // HTTP/1.0 has no other way to say that there is no body (RFC 1945 8.3).
+        Demand(is11 || isEndpoint || lengths.Count == 1 || start[0] is not ("POST" or "PUT"));
         return request with { Target = OriginForm(start[0], start[1], hosts.FirstOrDefault("")) };
     }
 

@@ -68,7 +68,9 @@ internal static class EncodingFamily
             family.Add(name + " alone", $"{Parts.Post}{lines}\r\n0\r\n\r\n{Parts.Second}", By(kind, [Pass("POST", "main"), Pass("GET", "second")], ordinary));
             family.Add(name + " before Host", $"POST /{Parts.Id}/main HTTP/1.1\r\n{lines}{Parts.Host}\r\n0\r\n\r\n{Parts.Second}", By(kind, [Pass("POST", "main"), Pass("GET", "second")], ordinary));
             family.Add(name + " with GET", $"{Parts.Get}{lines}\r\n5\r\nhello\r\n0\r\n\r\n{Parts.Second}", By(kind, [Pass("GET", "main", "hello"), Pass("GET", "second")], [Pass("GET", "main"), Refuse()]));
-            family.Add(name + " in HTTP/1.0", $"{Parts.Post.Replace("HTTP/1.1", "HTTP/1.0", StringComparison.Ordinal)}{lines}\r\n0\r\n\r\n{Parts.Smuggled}", By(kind, [Refuse()], [PassAndClose("POST", "main")]));
+            family.Add(name + " in HTTP/1.0", $"{Parts.Post.Replace("HTTP/1.1", "HTTP/1.0", StringComparison.Ordinal)}{lines}\r\n0\r\n\r\n{Parts.Smuggled}", [Refuse()]);
+            family.Add(
+                name + " with GET in HTTP/1.0", $"{Parts.Get.Replace("HTTP/1.1", "HTTP/1.0", StringComparison.Ordinal)}{lines}\r\n0\r\n\r\n{Parts.Smuggled}", By(kind, [Refuse()], [PassAndClose("GET", "main")]));
 
             var size = string.Create(CultureInfo.InvariantCulture, $"{Parts.Smuggled.Length:x}\r\n");
             family.Add(

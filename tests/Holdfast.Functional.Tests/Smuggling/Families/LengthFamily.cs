@@ -24,7 +24,7 @@ internal static class LengthFamily
         .. Of(
             Kind.Length,
             "Content-Length: #\r\n", "content-length: #\r\n", "CONTENT-LENGTH: #\r\n", "Content-Length:#\r\n", "Content-Length:\t#\r\n", "Content-Length: # \r\n", "Content-Length: #\t\r\n",
-            "Content-Length:    #    \r\n", "Content-Length: 000#\r\n", "Content-Length: 0000000000000000000000000000#\r\n"),
+            "Content-Length:    #    \r\n", "Content-Length: 000#\r\n", "Content-Length: 00000000000000000#\r\n"),
         .. Of(
             Kind.Refused,
             "Content-Length: +#\r\n", "Content-Length: -#\r\n", "Content-Length: --#\r\n", "Content-Length: 0x#\r\n", "Content-Length: #, #\r\n", "Content-Length: #,#\r\n", "Content-Length: #,\r\n",
@@ -37,7 +37,7 @@ internal static class LengthFamily
             "Content-Length\v: #\r\n", "Content-Length #\r\n", "Content-Length=#\r\n", "Content-Length: #\n", "Content-Length: #\r", "X: y\nContent-Length: #\r\n", "X: y\rContent-Length: #\r\n",
             "Content-Length: #\n\r\n", "Content-Length: #\r\r\n", "Content-Length: 9223372036854775808\r\n", "Content-Length: 18446744073709551615\r\n", "Content-Length: 18446744073709551616\r\n",
             "Content-Length: 1844674407370955161#\r\n", "Content-Length: 99999999999999999999999999999999\r\n", "Content-Length: 340282366920938463463374607431768211456\r\n", "Content-Length: -1\r\n",
-            "Content-Length: -0\r\n", "Content-Length: +0\r\n", "Content-Length: 0b1\r\n", "Content-Length: 0o1\r\n", "Content-Length: #/1\r\n", "Content-Length: =#\r\n",
+            "Content-Length: -0\r\n", "Content-Length: 0000000000000000000#\r\n", "Content-Length: 0000000000000000000000000000#\r\n", "Content-Length: +0\r\n", "Content-Length: 0b1\r\n", "Content-Length: 0o1\r\n", "Content-Length: #/1\r\n", "Content-Length: =#\r\n",
             "Content-Length: #\r\nContent-Length: #\r\n", "Content-Length: #\r\nContent-Length: 0\r\n", "Content-Length: 0\r\nContent-Length: #\r\n", "Content-Length: #\r\ncontent-length: #\r\n",
             "Content-Length: #\r\nX: y\r\nContent-Length: 1\r\n", "Content-Length:\r\nContent-Length: #\r\n", "Content-Length: #\r\nContent-Length:\r\n", "Content-Length: #\r\nContent-Length: +#\r\n"),
         .. Of(Kind.Endless, "Content-Length: 2147483648\r\n", "Content-Length: 4294967296\r\n", "Content-Length: 4294967301\r\n", "Content-Length: 9223372036854775807\r\n"),
@@ -63,7 +63,7 @@ internal static class LengthFamily
                 By(kind, "GET", [Pass("GET", "main", Parts.Smuggled)], [Pass("GET", "main"), Pass("GET", "smuggled")]));
             family.Add(name + " after another of 0", $"{Parts.Post}Content-Length: 0\r\n{with}\r\n{Parts.Smuggled}", kind == Kind.Other ? both : [Refuse()]);
             family.Add(name + " before chunks", $"{Parts.Post}{with}{Parts.Chunked}\r\n0\r\n\r\n{Parts.Smuggled}", kind == Kind.Other ? both : [Refuse()]);
-            family.Add(name + " in HTTP/1.0", $"POST /{Parts.Id}/main HTTP/1.0\r\n{Parts.Host}{with}\r\n{Parts.Smuggled}", By(kind, "POST", [PassAndClose("POST", "main", Parts.Smuggled)], [PassAndClose("POST", "main")]));
+            family.Add(name + " in HTTP/1.0", $"POST /{Parts.Id}/main HTTP/1.0\r\n{Parts.Host}{with}\r\n{Parts.Smuggled}", By(kind, "POST", [PassAndClose("POST", "main", Parts.Smuggled)], [Refuse()]));
 
             // The length of nothing, before a request of its own: who takes a longer body takes that request for a body.
             var zero = lines.Replace("#", "0", StringComparison.Ordinal);

@@ -48,7 +48,9 @@ internal static class RequestLineFamily
         family.Add("HTTP/0.9 with LF", $"GET {path}\n\n{Parts.Smuggled}", Refuse());
         family.Add("HTTP/1.0", $"GET {path} HTTP/1.0\r\n{Parts.Host}\r\n{Parts.Smuggled}", PassAndClose("GET", "main"));
         family.Add("HTTP/1.0 with a body", $"POST {path} HTTP/1.0\r\n{Parts.Host}Content-Length: 5\r\n\r\nhello{Parts.Smuggled}", PassAndClose("POST", "main", "hello"));
-        family.Add("HTTP/1.0 with a body of no length", $"POST {path} HTTP/1.0\r\n{Parts.Host}\r\n{Parts.Smuggled}", PassAndClose("POST", "main"));
+        family.Add("HTTP/1.0 with a body of no length", $"POST {path} HTTP/1.0\r\n{Parts.Host}\r\n{Parts.Smuggled}", Refuse());
+        family.Add("HTTP/1.0 that is kept alive", $"GET {path} HTTP/1.0\r\n{Parts.Host}Connection: keep-alive\r\n\r\n{Parts.Second}", Pass("GET", "main"), Pass("GET", "second"));
+        family.Add("HTTP/1.0 that is kept alive, with a body", $"POST {path} HTTP/1.0\r\n{Parts.Host}Connection: keep-alive\r\nContent-Length: 5\r\n\r\nhello{Parts.Second}", Pass("POST", "main", "hello"), Pass("GET", "second"));
         AddLong(family);
         return family;
     }
