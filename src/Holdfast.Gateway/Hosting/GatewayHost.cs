@@ -114,7 +114,7 @@ public sealed class GatewayHost : IAsyncDisposable
         builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ "));
         builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddSingleton<IConnectionListenerFactory, SocketTransportFactory>();
-        builder.Services.AddSingleton<HandOffListenerFactory>();
+        builder.Services.AddSingleton(s => new HandOffListenerFactory(_runtime, s.GetRequiredService<ILogger<HandOffListenerFactory>>()));
         builder.Services.AddSingleton<IConnectionListenerFactory>(static s => s.GetRequiredService<HandOffListenerFactory>());
         builder.Services.AddRoutingCore();
         builder.Services.AddMetrics();

@@ -112,22 +112,24 @@ internal sealed class GatewayRuntime
     /// Takes a place for a connection under the listener's limit and the descriptors', handshakes included, so that a burst cannot overshoot.
     /// True: give it back with exactly one <see cref="Leave"/>. Any thread.
     /// </summary>
-    public bool TryAdmit(int listenerId)
+    public bool TryAdmit(int listenerId, ConnectionPlaces places = default)
     {
-        if (Interlocked.Increment(ref _admitted) <= UsableConnections)
+        if (Interlocked.Add(ref _admitted, places.Count) <= UsableConnections)
         {
-            if (ListenerOf(listenerId).TryAdmit())
+            if (places.IsCounted || ListenerOf(listenerId).TryAdmit())
                 return true;
         }
 
-        Interlocked.Decrement(ref _admitted);
+        Interlocked.Add(ref _admitted, -places.Count);
         return false;
     }
 
-    public void Leave(int listenerId)
+    /// <param name="places">As they were taken.</param>
+    public void Leave(int listenerId, ConnectionPlaces places = default)
     {
-        ListenerOf(listenerId).Leave();
-        Interlocked.Decrement(ref _admitted);
+        if (!places.IsCounted)
+            ListenerOf(listenerId).Leave();
+        Interlocked.Add(ref _admitted, -places.Count);
     }
 
     /// <summary>Makes a listener known under an id of its own, before it accepts.</summary>

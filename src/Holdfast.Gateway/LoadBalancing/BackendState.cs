@@ -6,6 +6,7 @@ using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Limits;
 using Holdfast.Gateway.Tls;
+using Holdfast.Relay.Links;
 using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.LoadBalancing;
@@ -61,6 +62,9 @@ internal sealed class BackendState
 
     /// <summary>How its endpoints are spoken to; null: in plain HTTP.</summary>
     public UpstreamTls? Tls => _tls;
+
+    /// <summary>Who connects to one of its endpoints; null: the loops, by plain TCP.</summary>
+    public IUpstreamDialer? DialerOf(EndpointState endpoint) => Tls is { } tls ? endpoint.DialerBy(tls) : null;
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
