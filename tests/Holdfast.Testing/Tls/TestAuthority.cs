@@ -25,7 +25,7 @@ public sealed class TestAuthority : IDisposable
             return;
         }
 
-        using var signed = request.Create(parent._certificate, from, to, Serial());
+        using var signed = parent.Sign(request, from, to);
         _certificate = signed.CopyWithPrivateKey(key);
     }
 
@@ -61,7 +61,7 @@ public sealed class TestAuthority : IDisposable
 
         var now = DateTimeOffset.UtcNow;
         var (from, to) = (now + wanted.From, now + wanted.To);
-        using var signed = wanted.SelfSigned ? request.CreateSelfSigned(from, to) : request.Create(_certificate, from, to, Serial());
+        using var signed = wanted.SelfSigned ? request.CreateSelfSigned(from, to) : Sign(request, from, to);
         var chain = signed.ExportCertificatePem() + "\n";
         for (var authority = this; authority._parent is not null && !wanted.SelfSigned; authority = authority._parent)
             chain += authority.Pem;
@@ -69,6 +69,12 @@ public sealed class TestAuthority : IDisposable
     }
 
     public void Dispose() => _certificate.Dispose();
+
+    private X509Certificate2 Sign(CertificateRequest request, DateTimeOffset from, DateTimeOffset to)
+    {
+        using var key = _certificate.GetECDsaPrivateKey()!;
+        return request.Create(_certificate.SubjectName, X509SignatureGenerator.CreateForECDsa(key), from, to, Serial());
+    }
 
     private static byte[] Serial()
     {
