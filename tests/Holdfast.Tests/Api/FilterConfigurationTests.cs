@@ -47,7 +47,7 @@ public class FilterConfigurationTests
     [InlineData("[{requestHeaders: {set: {a: b}}, responseHeaders: {set: {a: b}}}]", "[0]", "write another item for each further one")]
     [InlineData("[{requestHeaders: {set: {a: b}}}, {requestHeaders: {remove: [c]}}]", "[1].requestHeaders", "is given by routes[0].filters[0] too; write both as one")]
     [InlineData("[{requestHeaders: }]", "[0].requestHeaders", "must be a mapping, not nothing")]
-    [InlineData("[{rewrite: {path: {prefix: /}}}, {redirect: {scheme: https}}]", "[1].redirect", "a request is either rewritten or redirected; remove one")]
+    [InlineData("[{rewrite: {path: {prefix: /}}}, {redirect: {host: x}}]", "[1].redirect", "a request is either rewritten or redirected; remove one")]
     [InlineData("[{redirect: {host: x}}, {rewrite: {host: x}}]", "[0].redirect", "a request is either rewritten or redirected; remove one")]
     public void Lists(string filters, string key, string message)
     {
