@@ -60,6 +60,11 @@ public class PassThroughPolicy : IHandshakePolicy
 
     public ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer) => ProxyHeader(peer);
 
+    /// <summary>Whether connections are for others, unread.</summary>
+    public bool HandsOffUnread { get; set; }
+
+    public bool IsHandedOffUnread(int listenerId) => HandsOffUnread;
+
     public virtual HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
     {
         if (head.StartsWith("POST "u8))

@@ -13,4 +13,7 @@ internal sealed class ClientConnection(int listenerId, in NativeAddress peer, bo
     public NativeAddress Peer { get; } = peer;
 
     public bool IsTls { get; } = isTls;
+
+    /// <summary>Its TLS handshake has succeeded.</summary>
+    public bool IsEstablished { get; set; }
 }

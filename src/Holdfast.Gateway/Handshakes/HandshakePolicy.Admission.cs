@@ -5,7 +5,6 @@ using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Handshakes;
-using Holdfast.Wire.Http1;
 using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Handshakes;
@@ -108,9 +107,8 @@ internal sealed partial class HandshakePolicy
         if (attempt.Backend.Queue.TakeGate(attempt.Place) is not { } gate)
             return Pick(handshake, attempt);
         var view = UpstreamView(handshake);
-        var isSecure = _upstreamHead.TryGet("x-forwarded-proto"u8, out var proto) && HeadRules.NameEquals(proto, "https"u8);
         _ = _upstreamHead.TryGet("x-forwarded-host"u8, out var host);
-        var question = AuthQuestion.From(gate, in view, handshake.Client, isSecure ? "https" : "http", host);
+        var question = AuthQuestion.From(gate, in view, handshake.Client, attempt.IsSecure ? "https" : "http", host);
         attempt.Stage = AdmissionStage.Auth;
         attempt.AskedAt = handshake.Now;
         attempt.Auth = PendingAuth.Begin(gate, question, handshake.Ticket, Resume);

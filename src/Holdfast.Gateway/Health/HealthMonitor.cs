@@ -42,7 +42,7 @@ internal sealed class HealthMonitor(GatewayRuntime runtime, Action<BackendState,
         var startedAt = Time.GetTimestamp();
         try
         {
-            result = await EndpointCheck.RunAsync(watch.Endpoint, watch.Options, Time, cancel).ConfigureAwait(false);
+            result = await EndpointCheck.RunAsync(watch.Endpoint, watch.Backend.Tls, watch.Options, Time, cancel).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

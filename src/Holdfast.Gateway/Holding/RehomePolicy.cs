@@ -46,6 +46,7 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
         handshake.PolicyState = attempt;
         handshake.Settings = new Relay.Pairs.PairSettings { BackendId = backend.Id, EndpointId = endpoint!.Id };
         handshake.Target = endpoint.Resolved?.Address ?? default;
+        handshake.Dialer = backend.DialerOf(endpoint);
         return true;
     }
 

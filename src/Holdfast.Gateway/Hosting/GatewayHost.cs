@@ -11,6 +11,7 @@ using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Holding;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.Telemetry;
+using Holdfast.Gateway.Tls;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
@@ -98,7 +99,9 @@ public sealed class GatewayHost : IAsyncDisposable
         _adminAddress = configuration.Admin.Address;
         _runtime = new GatewayRuntime(options.Time, new LoopClock(options.LoopTime));
         _runtime.Secrets.Load(configuration);
+        _runtime.Certificates.Load(configuration);
         _runtime.Apply(configuration);
+        _runtime.Certificates.Keep(configuration);
         _runtime.Configuration.Start(null, default, options.Time.GetUtcNow());
         _listeners = new ListenerSet(_runtime, DescriptorBudget.Cap(Sys.DescriptorLimit()));
         _token = new AdminToken(configuration.Admin);
@@ -111,11 +114,11 @@ public sealed class GatewayHost : IAsyncDisposable
         builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ "));
         builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddSingleton<IConnectionListenerFactory, SocketTransportFactory>();
-        builder.Services.AddSingleton<HandOffListenerFactory>();
+        builder.Services.AddSingleton(s => new HandOffListenerFactory(_runtime, s.GetRequiredService<ILogger<HandOffListenerFactory>>()));
         builder.Services.AddSingleton<IConnectionListenerFactory>(static s => s.GetRequiredService<HandOffListenerFactory>());
         builder.Services.AddRoutingCore();
         builder.Services.AddMetrics();
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.AllowResponseHeaderCompression = false;
@@ -125,6 +128,8 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
             kestrel.Listen(new HandOffEndPoint(isTls: false), static l => l.Protocols = HttpProtocols.Http1);
+            TlsListening.Limit(kestrel.Limits.Http2);
+            kestrel.Listen(new HandOffEndPoint(isTls: true), l => TlsListening.Use(l, _runtime, name => _telemetry?.OnTlsHandshakeFailed(name)));
         });
         _app = builder.Build();
         _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
@@ -183,11 +188,13 @@ public sealed class GatewayHost : IAsyncDisposable
             if (_runtime.Phase is GatewayPhase.Closing or GatewayPhase.Stopped)
                 throw new OperationCanceledException("The gateway stops.");
             _runtime.Secrets.Load(configuration);
+            _runtime.Certificates.Load(configuration);
             var change = await _listeners.OpenAsync(configuration.Listeners, AdminAddress).ConfigureAwait(false);
             await _discovery.ApplyAsync(configuration, _stopped.Token).ConfigureAwait(false);
             var needsRestart = ApplyAdmin(configuration.Admin);
             _configuration = configuration;
             await _listeners.CommitAsync(change).ConfigureAwait(false);
+            _runtime.Certificates.Keep(configuration);
             foreach (var listener in change.Opened)
                 HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
             foreach (var listener in change.Removed)
@@ -236,6 +243,7 @@ public sealed class GatewayHost : IAsyncDisposable
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
         await _health.DisposeAsync().ConfigureAwait(false);
+        await _runtime.Certificates.DisposeAsync().ConfigureAwait(false);
         await _forgetting.ConfigureAwait(false);
         await _discovery.DisposeAsync().ConfigureAwait(false);
         _resolver.Dispose();
@@ -274,6 +282,7 @@ public sealed class GatewayHost : IAsyncDisposable
         await _discovery.ApplyAsync(_configuration, cancel).ConfigureAwait(false);
         _forgetting = ForgetGoneAsync(_stopped.Token);
         _health.Start();
+        _runtime.Certificates.Start();
 
         try
         {

@@ -7,6 +7,7 @@ using Holdfast.Gateway.Draining;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
+using Holdfast.Gateway.Tls;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Handshakes;
 using Holdfast.Relay.Holding;
@@ -40,7 +41,8 @@ internal sealed class GatewayRuntime
         (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
         Drains = new EndpointDrains(this);
         var queue = new QueueHost(time, () => clock.Milliseconds, action => Loops[0].Post(_ => action()));
-        _host = new BackendHost(new HealthEvents(() => Logger), queue, () => Logger);
+        Certificates = new CertificateStore(time, () => Logger);
+        _host = new BackendHost(new HealthEvents(() => Logger), queue, () => Logger, options => new UpstreamTls(options, Certificates, time));
     }
 
     public TimeProvider Time { get; }
@@ -52,6 +54,9 @@ internal sealed class GatewayRuntime
 
     /// <summary>Loaded before a configuration is applied.</summary>
     public AffinitySecrets Secrets { get; } = new();
+
+    /// <summary>Loaded before a configuration is applied.</summary>
+    public CertificateStore Certificates { get; }
 
     /// <summary>What held connections may keep of their clients' messages, all together.</summary>
     public HoldMemory HoldMemory { get; } = new(capacity: 0);
@@ -107,22 +112,24 @@ internal sealed class GatewayRuntime
     /// Takes a place for a connection under the listener's limit and the descriptors', handshakes included, so that a burst cannot overshoot.
     /// True: give it back with exactly one <see cref="Leave"/>. Any thread.
     /// </summary>
-    public bool TryAdmit(int listenerId)
+    public bool TryAdmit(int listenerId, ConnectionPlaces places = default)
     {
-        if (Interlocked.Increment(ref _admitted) <= UsableConnections)
+        if (Interlocked.Add(ref _admitted, places.Count) <= UsableConnections)
         {
-            if (ListenerOf(listenerId).TryAdmit())
+            if (places.IsCounted || ListenerOf(listenerId).TryAdmit())
                 return true;
         }
 
-        Interlocked.Decrement(ref _admitted);
+        Interlocked.Add(ref _admitted, -places.Count);
         return false;
     }
 
-    public void Leave(int listenerId)
+    /// <param name="places">As they were taken.</param>
+    public void Leave(int listenerId, ConnectionPlaces places = default)
     {
-        ListenerOf(listenerId).Leave();
-        Interlocked.Decrement(ref _admitted);
+        if (!places.IsCounted)
+            ListenerOf(listenerId).Leave();
+        Interlocked.Add(ref _admitted, -places.Count);
     }
 
     /// <summary>Makes a listener known under an id of its own, before it accepts.</summary>

@@ -6,6 +6,7 @@ using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Limits;
 using Holdfast.Gateway.Tls;
+using Holdfast.Relay.Links;
 using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.LoadBalancing;
@@ -20,6 +21,7 @@ internal sealed class BackendState
     private volatile Snapshot _snapshot;
     private volatile DiscoveryStatus? _discovery;
     private volatile AuthGate? _auth;
+    private volatile UpstreamTls? _tls;
 
     /// <param name="host">Null: nothing is told, and nobody looks at the queue but by hand.</param>
     /// <param name="affinity">Null: made of the options.</param>
@@ -32,6 +34,7 @@ internal sealed class BackendState
         Ejections = new Ejections(options.Name, host?.Events);
         Ejections.Follow(options.Health.Eject, endpoints);
         ApplyAuth(options.Auth);
+        ApplyTls(options.Tls);
         _snapshot = new Snapshot(options, endpoints, [], LoadBalancingPolicies.Create(options.LoadBalancing), affinity ?? new AffinityPlan(options));
     }
 
@@ -58,7 +61,10 @@ internal sealed class BackendState
     public AuthGate? Auth => _auth;
 
     /// <summary>How its endpoints are spoken to; null: in plain HTTP.</summary>
-    public UpstreamTls? Tls => null;
+    public UpstreamTls? Tls => _tls;
+
+    /// <summary>Who connects to one of its endpoints; null: the loops, by plain TCP.</summary>
+    public IUpstreamDialer? DialerOf(EndpointState endpoint) => Tls is { } tls ? endpoint.DialerBy(tls) : null;
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
@@ -87,6 +93,7 @@ internal sealed class BackendState
         _snapshot = new Snapshot(options, endpoints, leaving, policy, affinity);
         Ejections.Follow(options.Health.Eject, endpoints);
         ApplyAuth(options.Auth);
+        ApplyTls(options.Tls);
     }
 
     /// <summary>The endpoint with this address that is not Gone, leaving ones included, or null.</summary>
@@ -259,6 +266,13 @@ internal sealed class BackendState
         Queue.PumpSoon();
     }
 
+    /// <summary>Connections are made by what is in force when they begin; open ones stay as they are.</summary>
+    private void ApplyTls(BackendTlsOptions? options)
+    {
+        if (_tls?.Options != options)
+            _tls = options is null ? null : (_host ?? throw new InvalidOperationException("TLS needs a gateway around the backend.")).NewTls(options);
+    }
+
     private static EndpointState? Find(EndpointState[] endpoints, EndpointAddress address) =>
         Array.Find(endpoints, e => e.Address == address && e.Phase != EndpointPhase.Gone);
 
@@ -280,4 +294,5 @@ internal sealed class BackendState
 
 /// <summary>What backends need of the gateway around them.</summary>
 /// <param name="Logger">Asked when something is written.</param>
-internal sealed record BackendHost(HealthEvents Events, QueueHost Queue, Func<ILogger> Logger);
+/// <param name="NewTls">Of options whose files were loaded.</param>
+internal sealed record BackendHost(HealthEvents Events, QueueHost Queue, Func<ILogger> Logger, Func<BackendTlsOptions, UpstreamTls> NewTls);

@@ -1,6 +1,7 @@
 using System.Text;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Health;
+using Holdfast.Gateway.Tls;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
 
@@ -46,6 +47,7 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     private volatile ResolvedAddress? _resolved;
     private volatile string? _checkFailure;
     private volatile DrainPlan? _drain;
+    private volatile TlsDialer? _dialer;
 
     /// <summary>Unique in this process, never reused.</summary>
     public int Id { get; } = id;
@@ -84,6 +86,9 @@ internal sealed class EndpointState(int id, EndpointAddress address)
         get => _drain;
         set => _drain = value;
     }
+
+    /// <summary>Who connects to it by TLS; the same until its backend's TLS changes.</summary>
+    public TlsDialer DialerBy(UpstreamTls tls) => _dialer is { } dialer && ReferenceEquals(dialer.Tls, tls) ? dialer : _dialer = new TlsDialer(tls, Address);
 
     /// <summary>Connections reserved and open.</summary>
     public int Connections => Volatile.Read(ref _connections);

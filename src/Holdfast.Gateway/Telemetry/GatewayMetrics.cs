@@ -34,6 +34,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     private readonly Counter<long> _limitRefusals;
     private readonly Counter<long> _checks;
     private readonly Counter<long> _lookups;
+    private readonly Counter<long> _tlsFailures;
     private readonly Histogram<double> _handshakeSeconds;
     private readonly Counter<long> _rehomes;
     private readonly Counter<long> _rehomeUnknown;
@@ -68,6 +69,8 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
 
         _lookups = meter.CreateCounter<long>("holdfast_discovery_lookups", "{lookup}", "Look-ups of names that endpoints are found by, by outcome.");
 
+        _tlsFailures = meter.CreateCounter<long>("holdfast_tls_handshake_failures", "{handshake}", "TLS handshakes with clients that failed, or that clients gave up.");
+
         _ = meter.CreateObservableUpDownCounter("holdfast_connections", Connections, "{connection}", "Connections relayed now.");
         _ = meter.CreateObservableCounter("holdfast_connections_opened", Opened, "{connection}", "Connections established: the endpoint's 101 was verified and relayed.");
         _ = meter.CreateObservableUpDownCounter("holdfast_handshake_queue", Queues, "{handshake}", "Handshakes that wait for an endpoint now.");
@@ -78,6 +81,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         _ = meter.CreateObservableGauge("holdfast_backend_imbalance", Imbalances, null, "The most connections of a ready endpoint over the mean of all ready ones; 1 is even.");
         _ = meter.CreateObservableGauge("holdfast_discovery_addresses", DiscoveredAddresses, "{address}", "Addresses of the last good answer for the backend's name.");
         _ = meter.CreateObservableGauge("holdfast_discovery_age_seconds", DiscoveryAges, "s", "Time since the last good answer for the backend's name; since it was first asked for while there is none.");
+        _ = meter.CreateObservableGauge("holdfast_certificate_expiration_timestamp_seconds", Expirations, "s", "When the certificate in force expires, or what is between it and the root if that is sooner, in seconds since 1970.");
         _ = meter.CreateObservableCounter("holdfast_loop_wakeups", WakeUps, "{wakeup}", "Times the loop's wait for events returned.");
         _ = meter.CreateObservableCounter("holdfast_accept_pauses", AcceptPauses, "{pause}", "Times accepting paused for want of file descriptors.");
         _ = meter.CreateObservableCounter("holdfast_access_log_dropped", accessLogDropped, "{line}", "Access log lines lost because the output was slow, full or closed.");
@@ -123,6 +127,8 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
 
     public void OnChecked(BackendState backend, CheckOutcome outcome) =>
         _checks.Add(1, new Tag("backend", backend.Name), new Tag("outcome", TelemetryNames.Of(outcome)));
+
+    public void OnTlsHandshakeFailed(string listener) => _tlsFailures.Add(1, new Tag("listener", listener));
 
     public void OnLookup(BackendState backend, LookupOutcome outcome) =>
         _lookups.Add(1, new Tag("backend", backend.Name), new Tag("outcome", TelemetryNames.Of(outcome)));
@@ -234,6 +240,20 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         {
             if (backend.Discovery is { } status)
                 measurements.Add(new Measurement<T>(value(status), [new Tag("backend", backend.Name)]));
+        }
+
+        return measurements;
+    }
+
+    private List<Measurement<double>> Expirations()
+    {
+        var measurements = new List<Measurement<double>>();
+        foreach (var listener in _runtime.Listeners)
+        {
+            if (listener.Options.Tls is not { } tls)
+                continue;
+            foreach (var certificate in _runtime.Certificates.Of(tls).Certificates.Distinct())
+                measurements.Add(new Measurement<double>(certificate.ExpiresAt.ToUnixTimeSeconds(), [new Tag("listener", listener.Options.Name), new Tag("certificate", certificate.ToString())]));
         }
 
         return measurements;

@@ -63,6 +63,9 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
     /// <summary>An active check ended; any thread but a loop's.</summary>
     public void OnChecked(BackendState backend, CheckOutcome outcome) => _metrics.OnChecked(backend, outcome);
 
+    /// <summary>Any thread.</summary>
+    public void OnTlsHandshakeFailed(string listener) => _metrics.OnTlsHandshakeFailed(listener);
+
     public void OnLookup(BackendState backend, LookupOutcome outcome) => _metrics.OnLookup(backend, outcome);
 
     public void Dispose()

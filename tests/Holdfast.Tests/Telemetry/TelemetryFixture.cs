@@ -121,6 +121,8 @@ internal sealed class TelemetryFixture : IDisposable
     {
         public ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer) => ProxyHeaderUse.None;
 
+        public bool IsHandedOffUnread(int listenerId) => false;
+
         public HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head) => HandshakeStep.Refuse;
 
         public HandshakeStep OnResumed(Handshake handshake, bool isTimeout) => HandshakeStep.Refuse;
