@@ -13,10 +13,13 @@ namespace Holdfast.Gateway.Forwarding;
 /// <summary>One request that Kestrel has read, by our own rules: its head as bytes, and who its client is.</summary>
 internal sealed class PlainRequest
 {
+    private readonly string _listener;
+
     /// <param name="trusted">Of its listener.</param>
-    public PlainRequest(HttpContext context, ClientConnection connection, TrustedProxies trusted)
+    /// <param name="listener">Its listener's name.</param>
+    public PlainRequest(HttpContext context, ClientConnection connection, TrustedProxies trusted, string listener)
     {
-        (Context, Connection) = (context, connection);
+        (Context, Connection, _listener) = (context, connection, listener);
         Fault = Head.Parse(BytesOf(context));
         Client = ClientAddress.Of(connection.Peer, Head, trusted, out var isTrusted);
         IsTrusted = isTrusted;
@@ -47,7 +50,7 @@ internal sealed class PlainRequest
     /// <summary>Headers that the auth service has set in place of the client's. A client cannot name them away in Connection.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Copied { get; set; } = [];
 
-    public RequestView View => Head.View;
+    public RequestView View => Head.View with { Listener = _listener };
 
     /// <summary>The gateway's own answer; an answer that has begun is cut, so that the client cannot take it for a whole one.</summary>
     public async Task RefuseAsync(int status, string detail)

@@ -309,7 +309,8 @@ public sealed class GatewayHost : IAsyncDisposable
     /// <summary>One request that Kestrel has read.</summary>
     private Task ServeAsync(HttpContext context, ClientConnection client)
     {
-        var request = new PlainRequest(context, client, _runtime.ListenerOf(client.ListenerId).Trusted);
+        var listener = _runtime.ListenerOf(client.ListenerId);
+        var request = new PlainRequest(context, client, listener.Trusted, listener.Options.Name);
         return request.Fault == HeadFault.None ? _forwarder.ForwardAsync(request) : request.RefuseAsync(400, Refusals.Describe(request.Fault));
     }
 
