@@ -205,6 +205,7 @@ public class FilterConfigurationTests
     [InlineData("{filters: [{redirect: {host: x}}], backend: b}", "routes[0].backend", "a route that redirects asks no backend; remove one")]
     [InlineData("{filters: [{redirect: {host: x}}], backends: [{name: b}]}", "routes[0].backends", "a route that redirects asks no backend; remove one")]
     [InlineData("{filters: [{responseHeaders: {remove: [a]}}]}", "routes[0].backend", "is required")]
+    [InlineData("{filters: [{redirect: {host: x}}, {responseHeaders: {remove: [a]}}]}", "routes[0].filters[1].responseHeaders", "a route that redirects asks no endpoint")]
     public void A_route_has_a_backend_or_redirects(string route, string key, string message) => Expect(route, key, message);
 
     private static void Expect(string route, string key, string message)
