@@ -343,13 +343,23 @@ internal sealed partial class PairRelay
     {
         if (pair.State == PairState.Free)
             return false;
-        if (!IsDone(in pair.Legs[0], in pair) || !IsDone(in pair.Legs[1], in pair))
-            return true;
-        return Finish(index, ref pair);
+        var isDone = true;
+        for (var side = Side.Downstream; side <= Side.Upstream; side++)
+        {
+            ref var leg = ref pair.Legs[(int)side];
+            if (leg.Fd < 0)
+                continue;
+            var isLinked = leg.Has(LegFlags.Linked);
+            if (!leg.Has(LegFlags.FinSent) || !(leg.Has(LegFlags.ReadDone) || (isLinked && IsHeardOut(in pair, in leg))))
+                isDone = false;
+            else if (isLinked)
+                DropLeg(ref pair, side, abort: false);      // Who stands behind it need not wait for the other leg's end.
+        }
 
-        // A socket pair keeps what was sent when its end closes, so nothing is awaited there but what the peer may still have to say.
-        static bool IsDone(in Leg leg, in Pair pair) => leg.Fd < 0
-            || (leg.Has(LegFlags.FinSent) && ((leg.Flags & LegFlags.ReadDone) != 0 || (leg.Has(LegFlags.Linked) && (leg.Has(LegFlags.CloseReceived) || pair.EstablishedAt == 0))));
+        return !isDone || Finish(index, ref pair);
+
+        // What was sent stays in a socket pair when one end closes, so its peer's FIN is not needed to know that it arrives.
+        static bool IsHeardOut(in Pair pair, in Leg leg) => leg.Has(LegFlags.CloseReceived) || pair.EstablishedAt == 0;
     }
 
     internal void DropLeg(ref Pair pair, Side side, bool abort)
