@@ -87,6 +87,23 @@ public sealed class LinkEndTests : IDisposable
     }
 
     [Fact]
+    public void A_client_that_ended_in_order_and_takes_nothing_is_lost_whatever_finds_it_first()
+    {
+        using var ends = _harness.OpenLinked();
+        _ = _harness.OnLoop(_ =>
+        {
+            // Both lie before the loop at once, and the endpoint's bytes may be handled first.
+            ends.Endpoint.Send(Frames.FromServer(Frames.Text, "hello?"u8));
+            ends.Client.Leave(LinkEnd.Eof);
+            return 0;
+        });
+        Assert.Empty(ends.Endpoint.ReceiveToEnd());
+        _ = ends.Client.WaitForClose();
+        ends.Endpoint.Dispose();
+        AssertEnd(EndReason.DownstreamEof, EndSide.Downstream, 0);
+    }
+
+    [Fact]
     public void A_half_closed_pair_whose_endpoint_says_nothing_is_aborted_in_time()
     {
         using var ends = _harness.OpenLinked();
