@@ -9,6 +9,7 @@ using Holdfast.Gateway.Telemetry;
 using Holdfast.Gateway.Tls;
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Interop;
+using Microsoft.AspNetCore.Http;
 
 namespace Holdfast.Gateway.Forwarding;
 
@@ -44,6 +45,15 @@ internal sealed class HttpForwarder : IDisposable
     public async Task ForwardAsync(PlainRequest request)
     {
         var run = new RequestRun(request, _runtime.Time.GetTimestamp());
+        // A connection has a place for itself and one to an endpoint: HTTP/2's further requests take more.
+        var takesPlace = HttpProtocol.IsHttp2(request.Context.Request.Protocol);
+        if (takesPlace && !_runtime.TryAdmit(request.Connection.ListenerId))
+        {
+            await RefuseAsync(run, 503, RequestOutcome.GatewayFull, "The gateway is at its limit of connections.").ConfigureAwait(false);
+            _telemetry.OnRequestEnded(run.ToRecord(_runtime.Time));
+            return;
+        }
+
         try
         {
             await ServeAsync(run).ConfigureAwait(false);
@@ -62,10 +72,28 @@ internal sealed class HttpForwarder : IDisposable
                 backend.EndRequest();
             }
 
+            if (takesPlace)
+                _runtime.Leave(request.Connection.ListenerId);
             run.Exchange?.Dispose();
             _telemetry.OnRequestEnded(run.ToRecord(_runtime.Time));
         }
     }
+
+    /// <summary>Answers a request that goes to no route for what it is.</summary>
+    public async Task RefuseAsync(PlainRequest request, int status, string detail)
+    {
+        await RequestRefusals.WriteAsync(request, status, RequestOutcome.BadRequest, detail, mayKeep: false).ConfigureAwait(false);
+        OnRefused(request.Connection, HandshakeOutcome.BadRequest, status);
+    }
+
+    /// <summary>A request was answered before anybody could ask what it is. Any thread.</summary>
+    public void OnRefused(ClientConnection client, HandshakeOutcome outcome, int status) => _telemetry.OnRequestEnded(new RequestRecord
+    {
+        Id = RequestRun.NewId(),
+        Client = client.Peer,
+        Outcome = outcome == HandshakeOutcome.HeadTimeout ? RequestOutcome.HeadTimeout : RequestOutcome.BadRequest,
+        Status = status,
+    });
 
     public void Dispose() => _pool.Dispose();
 

@@ -132,6 +132,7 @@ internal sealed partial class HandshakePolicy(
             DialFailure.ConnectTimeout or DialFailure.ResponseTimeout =>
                 Refuse(handshake, HandshakeOutcome.EndpointTimeout, "No endpoint answered in time."),
             DialFailure.MalformedResponse => Refuse(handshake, HandshakeOutcome.EndpointFailed, "The endpoint's answer to the handshake was not valid."),
+            DialFailure.TlsFailed => Refuse(handshake, HandshakeOutcome.EndpointFailed, "TLS with the endpoint failed."),
             _ => Refuse(handshake, HandshakeOutcome.EndpointFailed, "No endpoint could be reached."),
         };
     }

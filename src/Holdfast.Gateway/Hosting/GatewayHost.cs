@@ -21,7 +21,6 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;
@@ -78,6 +77,7 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly IPEndPoint _adminAddress;
     private readonly WebApplication _app;
     private readonly HttpForwarder _forwarder;
+    private readonly RequestServer _server;
     private readonly GatewayTelemetry _telemetry;
     private readonly Resolver _resolver;
     private readonly EndpointDiscovery _discovery;
@@ -97,7 +97,7 @@ public sealed class GatewayHost : IAsyncDisposable
     {
         _configuration = configuration;
         _adminAddress = configuration.Admin.Address;
-        _runtime = new GatewayRuntime(options.Time, new LoopClock(options.LoopTime));
+        _runtime = new GatewayRuntime(options.Time, new LoopClock(options.LoopTime), options.LongestPiece);
         _runtime.Secrets.Load(configuration);
         _runtime.Certificates.Load(configuration);
         _runtime.Apply(configuration);
@@ -105,6 +105,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _runtime.Configuration.Start(null, default, options.Time.GetUtcNow());
         _listeners = new ListenerSet(_runtime, DescriptorBudget.Cap(Sys.DescriptorLimit()));
         _token = new AdminToken(configuration.Admin);
+        var guards = new RequestGuards(options.Time);
 
         // Empty: no settings file, variable or argument but our own decides anything here.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -126,9 +127,9 @@ public sealed class GatewayHost : IAsyncDisposable
             // Values are the peers' bytes, to be passed on as they are.
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
-            kestrel.Listen(new HandOffEndPoint(isTls: false), static l => l.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(new HandOffEndPoint(isTls: false), l => (l.Protocols, _) = (HttpProtocols.Http1, l.Use(guards.Middleware)));
             TlsListening.Limit(kestrel.Limits.Http2);
-            kestrel.Listen(new HandOffEndPoint(isTls: true), l => TlsListening.Use(l, _runtime, name => _telemetry?.OnTlsHandshakeFailed(name)));
+            kestrel.Listen(new HandOffEndPoint(isTls: true), l => TlsListening.Use(l, _runtime, guards, name => _telemetry?.OnTlsHandshakeFailed(name)));
         });
         _app = builder.Build();
         _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
@@ -137,10 +138,12 @@ public sealed class GatewayHost : IAsyncDisposable
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
         _forwarder = new HttpForwarder(_runtime, _telemetry, options.LongestPiece);
+        _server = new RequestServer(_runtime, _forwarder);
+        guards.OnRefused = _forwarder.OnRefused;
         _resolver = new Resolver(options.Names, options.Time);
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
-        _app.Use((context, next) => context.Features.Get<ClientConnection>() is { } client ? ServeAsync(context, client) : next(context));
+        _app.Use((context, next) => context.Features.Get<ClientConnection>() is { } client ? _server.ServeAsync(context, client) : next(context));
         _app.UseRouting();
         _app.MapAdmin(_runtime, _telemetry, _token, () => _ = StopAsync(atOnce: false));
     }
@@ -253,6 +256,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
+        _runtime.Links.Dispose();
         foreach (var backend in _runtime.KnownBackends)
         {
             backend.Auth?.Dispose();
@@ -309,13 +313,6 @@ public sealed class GatewayHost : IAsyncDisposable
         _live?.Start();
     }
 
-    /// <summary>One request that Kestrel has read.</summary>
-    private Task ServeAsync(HttpContext context, ClientConnection client)
-    {
-        var request = new PlainRequest(context, client, _runtime.ListenerOf(client.ListenerId).Trusted);
-        return request.Fault == HeadFault.None ? _forwarder.ForwardAsync(request) : request.RefuseAsync(400, Refusals.Describe(request.Fault));
-    }
-
     private async Task StopAndTellAsync()
     {
         try
@@ -359,13 +356,15 @@ public sealed class GatewayHost : IAsyncDisposable
 
             _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
         }
-        while (_runtime.Loops.Any(static l => l.Load > 0) && _runtime.Clock.Milliseconds < deadline);
+        while ((_runtime.Loops.Any(static l => l.Load > 0) || _runtime.Links.Count > 0) && _runtime.Clock.Milliseconds < deadline);
 
         await DisposeAsync().ConfigureAwait(false);
         HostLog.Stopped(_logger);
     }
 
-    /// <summary>Spreads the closes over shutdown.duration, so that clients do not all come back at once. Ends early when hurried.</summary>
+    /// <summary>
+    /// Spreads the closes over shutdown.duration, so that clients do not all come back at once; plain requests have as long to get their answers. Ends early when hurried.
+    /// </summary>
     private async Task DrainAsync(PeriodicTimer timer)
     {
         var start = _runtime.Clock.Milliseconds;
@@ -379,7 +378,7 @@ public sealed class GatewayHost : IAsyncDisposable
             });
         }
 
-        while (_runtime.Clock.Milliseconds - start < plan.Duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested)
+        while (_runtime.Clock.Milliseconds - start < plan.Duration && _runtime.Established + _server.InFlight > 0 && !_hurry.IsCancellationRequested)
             _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
     }
 

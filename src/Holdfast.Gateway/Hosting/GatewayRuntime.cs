@@ -4,7 +4,9 @@ using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
+using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Health;
+using Holdfast.Gateway.Links;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Gateway.Tls;
@@ -36,13 +38,15 @@ internal sealed class GatewayRuntime
 
     private readonly BackendHost _host;
 
-    public GatewayRuntime(TimeProvider time, LoopClock clock)
+    /// <param name="longestPiece">How long a peer may take over one piece of what it is sent, where no loop sees it.</param>
+    public GatewayRuntime(TimeProvider time, LoopClock clock, TimeSpan? longestPiece = null)
     {
         (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
+        Links = new OpenLinks(time, longestPiece ?? HttpForwarder.LongestPiece);
         Drains = new EndpointDrains(this);
         var queue = new QueueHost(time, () => clock.Milliseconds, action => Loops[0].Post(_ => action()));
         Certificates = new CertificateStore(time, () => Logger);
-        _host = new BackendHost(new HealthEvents(() => Logger), queue, () => Logger, options => new UpstreamTls(options, Certificates, time));
+        _host = new BackendHost(new HealthEvents(() => Logger), queue, Links, () => Logger, options => new UpstreamTls(options, Certificates, time));
     }
 
     public TimeProvider Time { get; }
@@ -80,6 +84,9 @@ internal sealed class GatewayRuntime
     }
 
     public ConfigurationStatus Configuration { get; } = new();
+
+    /// <summary>Connections that a loop relays and others hold.</summary>
+    public OpenLinks Links { get; }
 
     /// <summary>Relayed connections that fit under the limit of open files.</summary>
     public int UsableConnections { get; set; }

@@ -5,6 +5,7 @@ using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Limits;
+using Holdfast.Gateway.Links;
 using Holdfast.Gateway.Tls;
 using Holdfast.Relay.Links;
 using Microsoft.Extensions.Logging;
@@ -65,7 +66,7 @@ internal sealed class BackendState
     public UpstreamTls? Tls => _tls;
 
     /// <summary>Who connects to one of its endpoints; null: the loops, by plain TCP.</summary>
-    public IUpstreamDialer? DialerOf(EndpointState endpoint) => Tls is { } tls ? endpoint.DialerBy(tls) : null;
+    public IUpstreamDialer? DialerOf(EndpointState endpoint) => Tls is { } tls ? endpoint.DialerBy(tls, Name, _host!) : null;
 
     /// <summary>How the look-ups of its name go; null: its endpoints are listed.</summary>
     public DiscoveryStatus? Discovery
@@ -298,4 +299,4 @@ internal sealed class BackendState
 /// <summary>What backends need of the gateway around them.</summary>
 /// <param name="Logger">Asked when something is written.</param>
 /// <param name="NewTls">Of options whose files were loaded.</param>
-internal sealed record BackendHost(HealthEvents Events, QueueHost Queue, Func<ILogger> Logger, Func<BackendTlsOptions, UpstreamTls> NewTls);
+internal sealed record BackendHost(HealthEvents Events, QueueHost Queue, OpenLinks Links, Func<ILogger> Logger, Func<BackendTlsOptions, UpstreamTls> NewTls);

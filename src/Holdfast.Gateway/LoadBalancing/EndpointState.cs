@@ -90,7 +90,8 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     }
 
     /// <summary>Who connects to it by TLS; the same until its backend's TLS changes.</summary>
-    public TlsDialer DialerBy(UpstreamTls tls) => _dialer is { } dialer && ReferenceEquals(dialer.Tls, tls) ? dialer : _dialer = new TlsDialer(tls, Address);
+    public TlsDialer DialerBy(UpstreamTls tls, string backend, BackendHost host) =>
+        _dialer is { } dialer && ReferenceEquals(dialer.Tls, tls) ? dialer : _dialer = new TlsDialer(tls, this, backend, host);
 
     /// <summary>Connections reserved and open: WebSockets and their handshakes.</summary>
     public int Connections => (int)Volatile.Read(ref _places);

@@ -29,7 +29,7 @@ internal static class TlsListening
     }
 
     /// <param name="failed">A TLS handshake failed, or was given up; the listener's name.</param>
-    public static void Use(ListenOptions listen, GatewayRuntime runtime, Action<string> failed)
+    public static void Use(ListenOptions listen, GatewayRuntime runtime, RequestGuards guards, Action<string> failed)
     {
         // Which of the two is for the listener's alpn to say.
         listen.Protocols = HttpProtocols.Http1AndHttp2;
@@ -60,5 +60,6 @@ internal static class TlsListening
             connection.Features.GetRequiredFeature<ClientConnection>().IsEstablished = true;
             return next(connection);
         });
+        listen.Use(guards.Middleware);
     }
 }

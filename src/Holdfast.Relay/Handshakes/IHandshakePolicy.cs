@@ -46,6 +46,9 @@ public enum DialFailure
 
     /// <summary>The address was never resolved, or cannot be used.</summary>
     NoAddress,
+
+    /// <summary>The endpoint speaks no TLS that is accepted: its certificate is not good, or the two have nothing in common.</summary>
+    TlsFailed,
 }
 
 /// <summary>What was wrong before there was a request to judge.</summary>

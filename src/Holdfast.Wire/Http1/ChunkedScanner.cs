@@ -51,7 +51,7 @@ public enum ChunkError : byte
     /// <summary>A trailer line that is no header line.</summary>
     Trailer,
 
-    /// <summary>Trailers of more than <see cref="ChunkedScanner.MaxTrailers"/> bytes.</summary>
+    /// <summary>Trailers of more than <see cref="ChunkedScanner.MaxTrailers"/> bytes, or, in a strict body, too many.</summary>
     TrailersTooLong,
 }
 
@@ -68,6 +68,13 @@ public struct ChunkedScanner
     /// <summary>The most bytes after the last chunk's line: trailers and the empty line.</summary>
     public const int MaxTrailers = 16 * 1024;
 
+    /// <summary>Digits of a size in a strict body.</summary>
+    public const int MostDigits = 8;
+
+    /// <summary>Trailer lines of a strict body.</summary>
+    public const int MostTrailers = 100;
+
+    // Once the sizes are over, the number of trailer lines.
     private ulong _size;
     private int _length;
     private State _state;
@@ -91,6 +98,12 @@ public struct ChunkedScanner
         Done,
     }
 
+    /// <summary>
+    /// For bodies of requests, which another parser reads too: a size has at most <see cref="MostDigits"/> digits and is at most 2^31 - 1, no white space stands between a size and
+    /// its extensions, and there are at most <see cref="MostTrailers"/> trailer lines.
+    /// </summary>
+    public bool IsStrict { readonly get; init; }
+
     /// <summary>Why <see cref="Next"/> returned <see cref="ChunkStatus.Error"/>; it stays.</summary>
     public readonly ChunkError Error => _error;
 
@@ -98,18 +111,28 @@ public struct ChunkedScanner
     public readonly bool IsDone => _state == State.Done;
 
     /// <summary>Takes as much of the input as belongs to the body; <see cref="ChunkStatus"/> says what <paramref name="consumed"/> means.</summary>
-    public ChunkStatus Next(ReadOnlySpan<byte> input, out int consumed)
+    public ChunkStatus Next(ReadOnlySpan<byte> input, out int consumed) => Take(input, stopsAtData: false, out consumed, out _);
+
+    /// <summary>As <see cref="Next"/>, but takes no more than the next run of a chunk's data.</summary>
+    /// <param name="data">How many of the consumed bytes, their last ones, are content and not coding.</param>
+    public ChunkStatus NextData(ReadOnlySpan<byte> input, out int consumed, out int data) => Take(input, stopsAtData: true, out consumed, out data);
+
+    private ChunkStatus Take(ReadOnlySpan<byte> input, bool stopsAtData, out int consumed, out int data)
     {
+        data = 0;
         int i = 0;
         while (i < input.Length && _error == ChunkError.None && _state != State.Done)
         {
             if (_state == State.Data)
             {
-                ulong taken = Math.Min(_size, (uint)(input.Length - i));
-                _size -= taken;
-                i += (int)taken;
+                int taken = (int)Math.Min(_size, (uint)(input.Length - i));
+                _size -= (uint)taken;
+                i += taken;
                 if (_size == 0)
                     _state = State.DataReturn;
+                data = taken;
+                if (stopsAtData)
+                    break;
                 continue;
             }
 
@@ -165,7 +188,7 @@ public struct ChunkedScanner
                 return char.IsAsciiHexDigit((char)next) ? AddDigit(next) : ChunkError.Size;
             case State.Size when char.IsAsciiHexDigit((char)next):
                 return AddDigit(next);
-            case State.Size or State.BeforeExtension when next is (byte)' ' or (byte)'\t':
+            case State.Size or State.BeforeExtension when next is (byte)' ' or (byte)'\t' && !IsStrict:
                 return To(State.BeforeExtension);
             case State.Size or State.BeforeExtension when next == (byte)';':
                 return To(State.Extension);
@@ -186,6 +209,8 @@ public struct ChunkedScanner
                 return To(State.LastLineFeed);
             case State.TrailerName when next == (byte)':':
                 return To(State.TrailerValue);
+            case State.TrailerStart when IsStrict && ++_size > MostTrailers:
+                return ChunkError.TrailersTooLong;
             case State.TrailerStart or State.TrailerName:
                 return HeadRules.IsToken([next]) ? To(State.TrailerName) : ChunkError.Trailer;
             case State.TrailerValue when next == (byte)'\r':
@@ -201,7 +226,7 @@ public struct ChunkedScanner
 
     private ChunkError AddDigit(byte digit)
     {
-        if (_size > (ulong)long.MaxValue >> 4)
+        if (_size > (IsStrict ? int.MaxValue : (ulong)long.MaxValue) >> 4 || (IsStrict && _length > MostDigits))
             return ChunkError.SizeOverflow;
         _size = (_size << 4) | (uint)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
         return To(State.Size);
