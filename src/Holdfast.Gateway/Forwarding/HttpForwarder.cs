@@ -1,5 +1,6 @@
 using System.Text;
 using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.Forwarding.Upstream;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
@@ -79,22 +80,6 @@ internal sealed class HttpForwarder : IDisposable
         }
     }
 
-    /// <summary>Answers a request that goes to no route for what it is.</summary>
-    public async Task RefuseAsync(PlainRequest request, int status, string detail)
-    {
-        await RequestRefusals.WriteAsync(request, status, RequestOutcome.BadRequest, detail, mayKeep: false).ConfigureAwait(false);
-        OnRefused(request.Connection, HandshakeOutcome.BadRequest, status);
-    }
-
-    /// <summary>A request was answered before anybody could ask what it is. Any thread.</summary>
-    public void OnRefused(ClientConnection client, HandshakeOutcome outcome, int status) => _telemetry.OnRequestEnded(new RequestRecord
-    {
-        Id = RequestRun.NewId(),
-        Client = client.Peer,
-        Outcome = outcome == HandshakeOutcome.HeadTimeout ? RequestOutcome.HeadTimeout : RequestOutcome.BadRequest,
-        Status = status,
-    });
-
     public void Dispose() => _pool.Dispose();
 
     private async Task ServeAsync(RequestRun run)
@@ -107,7 +92,7 @@ internal sealed class HttpForwarder : IDisposable
         }
 
         var exchange = run.Exchange = new Exchange(request, route, _settings);
-        if (route.Filters.RedirectOf(request.Head, request.IsSecure, out var status) is { } location)
+        if (route.Filters.RedirectOf(request.Head, request.IsSecure, out var status, request.IsTrusted) is { } location)
         {
             Redirect(run, status, location);
             return;
@@ -146,11 +131,18 @@ internal sealed class HttpForwarder : IDisposable
         var head = HeadBuffers.Take();
         try
         {
-            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, route.Filters);
+            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None);
             UpgradeHeads.WritePlain(head, request.Head, in facts, request.Auth, request.Copied);
             if (!TryBind(run, head, out var key))
             {
                 await RefuseAsync(run, 429, RequestOutcome.KeyLimit, "This key has as many connections as it may.").ConfigureAwait(false);
+                return;
+            }
+
+            // Last of all: what decides about a request is what the client has sent, and what the auth service has said.
+            if (route.Filters.ChangesRequests && !UpgradeHeads.Filter(head, new RequestHead(HandshakePolicy.MostUpstreamHeaders), route.Filters))
+            {
+                await RefuseAsync(run, 431, RequestOutcome.BadRequest, "The request head is over 32 KiB with what the route's filters add.").ConfigureAwait(false);
                 return;
             }
 

@@ -155,7 +155,9 @@ internal sealed partial class HandshakePolicy
         {
             case Reservation.Taken:
                 backend.Queue.Use(attempt.Place);
-                return Dial(handshake, attempt);
+                return !attempt.Filters.ChangesRequests || UpgradeHeads.Filter(handshake.UpstreamRequest, _upstreamHead, attempt.Filters)
+                    ? Dial(handshake, attempt)
+                    : Refuse(handshake, HandshakeOutcome.HeadTooLarge, "The request head is over 32 KiB with what the route's filters add.");
             case Reservation.Full:
                 return Refuse(handshake, HandshakeOutcome.BackendFull, "Every endpoint has as many connections as it may.");
             case Reservation.None:
