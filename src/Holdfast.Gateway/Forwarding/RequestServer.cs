@@ -17,7 +17,8 @@ internal sealed class RequestServer(GatewayRuntime runtime, HttpForwarder forwar
 
     public async Task ServeAsync(HttpContext context, ClientConnection client)
     {
-        using var request = new PlainRequest(context, client, runtime.ListenerOf(client.ListenerId).Trusted);
+        var listener = runtime.ListenerOf(client.ListenerId);
+        using var request = new PlainRequest(context, client, listener.Trusted, listener.Options.Name);
         if (request.Fault == HeadFault.None && UpgradeBridge.IsUpgrade(request))
         {
             await _bridge.RunAsync(request).ConfigureAwait(false);
