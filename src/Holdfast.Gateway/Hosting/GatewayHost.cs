@@ -138,7 +138,8 @@ public sealed class GatewayHost : IAsyncDisposable
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
         _forwarder = new HttpForwarder(_runtime, _telemetry, options.LongestPiece);
-        _server = new RequestServer(_runtime, _forwarder);
+        _server = new RequestServer(_runtime, _forwarder, _telemetry);
+        guards.OnRefused = _server.OnRefused;
         _resolver = new Resolver(options.Names, options.Time);
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
