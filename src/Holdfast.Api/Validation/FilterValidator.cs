@@ -40,6 +40,12 @@ internal static class FilterValidator
             ValidateRewrite(rewrite, route, KeyOf(key, "rewrite", faults), faults);
         if (filters.Redirect is { } redirect)
             ValidateRedirect(redirect, route, configuration.Listeners, KeyOf(key, "redirect", faults), faults);
+        foreach (var (kind, changes) in new[] { ("requestHeaders", filters.RequestHeaders), ("responseHeaders", filters.ResponseHeaders) })
+        {
+            if (filters.Redirect is not null && !changes.IsNone)
+                faults.Invalid(KeyOf(key, kind, faults), "a route that redirects asks no endpoint whose messages could be changed; remove one of them");
+        }
+
         if (filters is { Rewrite: not null, Redirect: not null })
             faults.Invalid(KeyOf(key, "redirect", faults), "a request is either rewritten or redirected; remove one");
     }

@@ -20,13 +20,11 @@ internal sealed class PrefixedPipeReader(PipeReader inner, byte[] prefix) : Pipe
     private ReadOnlySequence<byte> _given;
     private ReadOnlySequence<byte> _fromInner;
 
-    public override async ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+    public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         if (_prefix.IsEmpty)
-            return await inner.ReadAsync(cancellationToken).ConfigureAwait(false);
-        if (!_prefixExamined)
-            return GivePrefix();
-        return Join(await inner.ReadAsync(cancellationToken).ConfigureAwait(false));
+            return inner.ReadAsync(cancellationToken);
+        return _prefixExamined ? JoinAsync(inner.ReadAsync(cancellationToken)) : new ValueTask<ReadResult>(GivePrefix());
     }
 
     public override bool TryRead(out ReadResult result)
@@ -80,6 +78,8 @@ internal sealed class PrefixedPipeReader(PipeReader inner, byte[] prefix) : Pipe
         _given = new ReadOnlySequence<byte>(_prefix);
         return new ReadResult(_given, isCanceled: false, isCompleted: false);
     }
+
+    private async ValueTask<ReadResult> JoinAsync(ValueTask<ReadResult> read) => Join(await read.ConfigureAwait(false));
 
     private ReadResult Join(ReadResult result)
     {

@@ -1,5 +1,6 @@
 using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Buffers;
@@ -40,6 +41,9 @@ internal sealed class HandshakeAttempt
 
     public BackendState Backend { get; private set; } = null!;
 
+    /// <summary>Of the route that it took.</summary>
+    public FilterPlan Filters { get; private set; } = FilterPlan.None;
+
     /// <summary>A connection is reserved on it while it is not null.</summary>
     public EndpointState? Endpoint { get; private set; }
 
@@ -79,9 +83,9 @@ internal sealed class HandshakeAttempt
     public bool HasOther => MayRetry && Backend.HasHealthyBut(_tried.AsSpan(0, _count));
 
     /// <summary>Starts over, for another handshake.</summary>
-    public void Begin(BackendState backend)
+    public void Begin(BackendState backend, FilterPlan filters)
     {
-        Backend = backend;
+        (Backend, Filters) = (backend, filters);
         Endpoint = Last = null;
         OfferedProtocols = null;
         Hold = null;

@@ -17,7 +17,7 @@ namespace Holdfast.Gateway.Handshakes;
 internal sealed partial class HandshakePolicy
 {
     /// <summary>Beside the client's: what an auth service may add (64 lines), and what the gateway adds.</summary>
-    private const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64 + 16;
+    public const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64 + 16;
 
     /// <summary>Milliseconds that an answer may be late beyond its own time-out, on a busy machine.</summary>
     private const int AuthGrace = 5_000;
@@ -155,7 +155,9 @@ internal sealed partial class HandshakePolicy
         {
             case Reservation.Taken:
                 backend.Queue.Use(attempt.Place);
-                return Dial(handshake, attempt);
+                return !attempt.Filters.ChangesRequests || UpgradeHeads.Filter(handshake.UpstreamRequest, _upstreamHead, attempt.Filters)
+                    ? Dial(handshake, attempt)
+                    : Refuse(handshake, HandshakeOutcome.HeadTooLarge, "The request head is over 32 KiB with what the route's filters add.");
             case Reservation.Full:
                 return Refuse(handshake, HandshakeOutcome.BackendFull, "Every endpoint has as many connections as it may.");
             case Reservation.None:

@@ -1,4 +1,5 @@
 using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Holding;
 using Holdfast.Gateway.Hosting;
@@ -80,6 +81,9 @@ internal sealed partial class HandshakePolicy(
         handshake.Client = ClientAddress.Of(handshake.Peer, _head, listener.Trusted, out var isTrusted);
         if (!runtime.Routes.TryMatch(_head.View with { Listener = listener.Options.Name }, out var route))
             return Refuse(handshake, HandshakeOutcome.NoRoute, "No route matches this host and path.");
+        var isSecure = isTrusted && _head.TryGet("x-forwarded-proto"u8, out var proto) ? HeadRules.NameEquals(proto, "https"u8) : handshake.IsSecure;
+        if (route.Filters.RedirectOf(_head, isSecure, out var redirect, isTrusted) is { } location)
+            return Redirect(handshake, redirect, location);
         if (!IsOriginAllowed(route, isTrusted))
             return Refuse(handshake, HandshakeOutcome.OriginRefused, "This origin may not open WebSockets here.");
         if (route.Choose(random) is not { } backend)
@@ -90,9 +94,9 @@ internal sealed partial class HandshakePolicy(
             return Refuse(handshake, HandshakeOutcome.GatewayFull, GatewayFull);
         if (!_idle.TryPop(out var attempt))
             attempt = new HandshakeAttempt();
-        attempt.Begin(backend);
+        attempt.Begin(backend, route.Filters);
         places.KeepIn(ref attempt.Claims);
-        attempt.IsSecure = isTrusted && _head.TryGet("x-forwarded-proto"u8, out var proto) ? HeadRules.NameEquals(proto, "https"u8) : handshake.IsSecure;
+        attempt.IsSecure = isSecure;
         handshake.PolicyState = attempt;
         if (!TryEnter(handshake, attempt, out var entry))
             return HandshakeStep.Refuse;
@@ -103,7 +107,7 @@ internal sealed partial class HandshakePolicy(
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
         attempt.Hold = holds.Of(backend);
         _ = handshake.UpstreamRequest.Reserve(head.Length + UpgradeHeads.Added);
-        var facts = new HeadFacts(handshake.Peer, isTrusted, handshake.IsSecure, handshake.Id, route.Filters);
+        var facts = new HeadFacts(handshake.Peer, isTrusted, handshake.IsSecure, handshake.Id, FilterPlan.None);
         UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, in facts, extensions: attempt.Hold is null);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
@@ -153,7 +157,7 @@ internal sealed partial class HandshakePolicy(
                 handshake.Settings = SettingsOf(attempt);
                 handshake.SubProtocol = UpgradeRules.SubProtocolOf(in response);
                 handshake.Hold = HoldPlans.Fits(attempt.Backend, in response) ? attempt.Hold : null;
-                UpgradeHeads.WriteSwitching(handshake.Response, in response);
+                UpgradeHeads.WriteSwitching(handshake.Response, in response, attempt.Filters);
                 attempt.AppendCookie(handshake.Response, runtime.Time.GetUtcNow().ToUnixTimeSeconds());
                 return HandshakeStep.Upgrade;
 
@@ -286,11 +290,18 @@ internal sealed partial class HandshakePolicy(
         return HandshakeStep.Refuse;
     }
 
+    private HandshakeStep Redirect(Handshake handshake, int status, string location)
+    {
+        (_outcome, _status) = (HandshakeOutcome.Redirected, status);
+        Refusals.WriteRedirect(handshake.Response, status, location);
+        return HandshakeStep.Refuse;
+    }
+
     private HandshakeStep RelayRefusal(Handshake handshake, in ResponseHead response)
     {
         (_outcome, _status) = (HandshakeOutcome.EndpointRefused, response.Status);
         handshake.Body = new ResponseBody(response.Framing, Math.Max(0, response.ContentLength));
-        UpgradeHeads.WriteRefusal(handshake.Response, in response);
+        UpgradeHeads.WriteRefusal(handshake.Response, in response, AttemptOf(handshake).Filters);
         return HandshakeStep.RelayRefusal;
     }
 

@@ -105,8 +105,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _runtime.Configuration.Start(null, default, options.Time.GetUtcNow());
         _listeners = new ListenerSet(_runtime, DescriptorBudget.Cap(Sys.DescriptorLimit()));
         _token = new AdminToken(configuration.Admin);
-        _forwarder = new HttpForwarder(_runtime, options.LongestPiece);
-        _server = new RequestServer(_runtime, _forwarder);
+        var guards = new RequestGuards(options.Time);
 
         // Empty: no settings file, variable or argument but our own decides anything here.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -128,9 +127,9 @@ public sealed class GatewayHost : IAsyncDisposable
             // Values are the peers' bytes, to be passed on as they are.
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
-            kestrel.Listen(new HandOffEndPoint(isTls: false), static l => l.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(new HandOffEndPoint(isTls: false), l => (l.Protocols, _) = (HttpProtocols.Http1, l.Use(guards.Middleware)));
             TlsListening.Limit(kestrel.Limits.Http2);
-            kestrel.Listen(new HandOffEndPoint(isTls: true), l => TlsListening.Use(l, _runtime, name => _telemetry?.OnTlsHandshakeFailed(name)));
+            kestrel.Listen(new HandOffEndPoint(isTls: true), l => TlsListening.Use(l, _runtime, guards, name => _telemetry?.OnTlsHandshakeFailed(name)));
         });
         _app = builder.Build();
         _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
@@ -138,6 +137,9 @@ public sealed class GatewayHost : IAsyncDisposable
             _live = new LiveConfiguration(file, _runtime.Configuration, ApplyAsync, options.Time, _logger);
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
+        _forwarder = new HttpForwarder(_runtime, _telemetry, options.LongestPiece);
+        _server = new RequestServer(_runtime, _forwarder, _telemetry);
+        guards.OnRefused = _server.OnRefused;
         _resolver = new Resolver(options.Names, options.Time);
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Wire.Http1;
 using Microsoft.AspNetCore.Http;
@@ -7,7 +8,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Holdfast.Gateway.Links;
 
 /// <summary>The far end of a client's link: one request of Kestrel's, from the loop's answer to the end of its WebSocket.</summary>
-internal sealed class ClientLink(int fd, HttpContext context, OpenLinks links) : FarEnd(fd, links)
+internal sealed class ClientLink(int fd, PlainRequest request, OpenLinks links) : FarEnd(fd, links)
 {
     /// <summary>
     /// How long a client may take to answer the loop's Close frame before its connection ends. Kestrel cannot end one direction alone as the loop does; what the client sends
@@ -15,13 +16,14 @@ internal sealed class ClientLink(int fd, HttpContext context, OpenLinks links) :
     /// </summary>
     private static readonly TimeSpan CloseWait = TimeSpan.FromSeconds(1);
 
-    private readonly CancellationToken _gone = context.RequestAborted;
+    private readonly HttpContext _context = request.Context;
+    private readonly CancellationToken _gone = request.Context.RequestAborted;
     private readonly Lock _gate = new();
     private TaskCompletionSource? _answered;
     private volatile bool _hasAnswered;
     private bool _isOver;
 
-    public bool IsHttp1 => !HttpProtocol.IsHttp2(context.Request.Protocol);
+    public bool IsHttp1 => !HttpProtocol.IsHttp2(_context.Request.Protocol);
 
     /// <summary>Ends with the WebSocket, or with the refusal. False: the loop has given no answer, and none has been begun.</summary>
     public async Task<bool> RunAsync()
@@ -55,7 +57,7 @@ internal sealed class ClientLink(int fd, HttpContext context, OpenLinks links) :
         lock (_gate)
         {
             if (!_isOver)
-                context.Abort();
+                _context.Abort();
         }
     }
 
@@ -119,8 +121,8 @@ internal sealed class ClientLink(int fd, HttpContext context, OpenLinks links) :
     /// <summary>Tells the client of the WebSocket, and gives what its bytes come and go by.</summary>
     private async ValueTask<Stream> AcceptAsync(LinkAnswer answer)
     {
-        var headers = context.Response.Headers;
-        var connect = UpgradeBridge.ConnectOf(context);
+        var headers = _context.Response.Headers;
+        var connect = UpgradeBridge.ConnectOf(_context);
         foreach (var (name, value) in answer.Headers)
         {
             // HTTP/2 has its own way to say these (RFC 8441 5).
@@ -134,7 +136,9 @@ internal sealed class ClientLink(int fd, HttpContext context, OpenLinks links) :
             if (connect is not null)
                 return await connect.AcceptAsync().ConfigureAwait(false);
             headers.Upgrade = "websocket";
-            return await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync().ConfigureAwait(false);
+            if (!request.TryApproveUpgrade())
+                throw new InvalidOperationException("The request cannot be upgraded.");
+            return await _context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -145,9 +149,9 @@ internal sealed class ClientLink(int fd, HttpContext context, OpenLinks links) :
     /// <summary>Gives the client the answer as it is, and ends an HTTP/1.1 connection with it: what else came on it belongs to a WebSocket that is none.</summary>
     private async Task RefuseAsync(LinkAnswer answer)
     {
-        var response = context.Response;
+        var response = _context.Response;
         response.StatusCode = answer.Status;
-        context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = answer.Reason;
+        _context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = answer.Reason;
         var isHttp1 = IsHttp1;
         foreach (var (name, value) in answer.Headers)
         {
@@ -161,7 +165,7 @@ internal sealed class ClientLink(int fd, HttpContext context, OpenLinks links) :
             response.Headers.Append("Connection", "close");
         if (answer.Framing == BodyFraming.None)
             return;
-        context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
+        _context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
         if (!await CopyBodyAsync(new AnswerBody(answer, isDecoded: !isHttp1), answer.Rest, response.Body).ConfigureAwait(false))
             Abort();
     }

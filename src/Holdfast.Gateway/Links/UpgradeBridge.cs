@@ -16,7 +16,7 @@ internal sealed class UpgradeBridge(GatewayRuntime runtime)
     /// <summary>Whether a request is for the loops to judge: by their own test, or by HTTP/2's (RFC 8441).</summary>
     public static bool IsUpgrade(PlainRequest request) => ConnectOf(request.Context) is { } connect
         ? connect.Protocol == "websocket"
-        : request.Head.Lists("connection"u8, "upgrade"u8) && request.Head.Lists("upgrade"u8, "websocket"u8);
+        : request.Head.IsUpgrade;
 
     /// <summary>Null: it is no extended CONNECT.</summary>
     public static IHttpExtendedConnectFeature? ConnectOf(HttpContext context) =>
@@ -38,7 +38,7 @@ internal sealed class UpgradeBridge(GatewayRuntime runtime)
             return;
         }
 
-        using var link = new ClientLink(far, request.Context, runtime.Links);
+        using var link = new ClientLink(far, request, runtime.Links);
         loop.Connect(new LinkedRequest
         {
             Fd = near,
@@ -49,6 +49,7 @@ internal sealed class UpgradeBridge(GatewayRuntime runtime)
             IsCounted = link.IsHttp1,
             Head = request.Head.Bytes.ToArray(),
         });
+        request.Dispose();      // A WebSocket that lives long needs its head no more.
         if (!await link.RunAsync().ConfigureAwait(false))
             await request.RefuseAsync(StatusCodes.Status503ServiceUnavailable, "The gateway stops.").ConfigureAwait(false);
     }

@@ -52,6 +52,22 @@ internal static class Refusals
         return status;
     }
 
+    /// <summary>Replaces what the buffer holds. A browser follows for pages, none for a WebSocket: the address is for clients that do.</summary>
+    public static void WriteRedirect(ByteBuffer response, int status, string location)
+    {
+        var reason = status switch
+        {
+            301 => "Moved Permanently",
+            302 => "Found",
+            303 => "See Other",
+            307 => "Temporary Redirect",
+            _ => "Permanent Redirect",
+        };
+        response.Clear();
+        response.Append(Encoding.ASCII.GetBytes(string.Create(
+            CultureInfo.InvariantCulture, $"HTTP/1.1 {status} {reason}\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")));
+    }
+
     /// <summary>Why nobody could be picked.</summary>
     public static string DescribeNone(BackendState backend) => backend.FailsEveryCheck
         ? "Every endpoint of the backend fails its health check."

@@ -22,7 +22,7 @@ internal enum HeadFault
 
 /// <summary>
 /// A parsed and strictly checked request head (DESIGN section 3.2): the server framework's parser finds the parts, and what it lets
-/// pass is refused here. One per loop, used again for each request; spans are valid until the next <see cref="Parse"/>. Allocates nothing for
+/// pass is refused here. One per loop, used again for each request; spans are valid until the next one. Allocates nothing for
 /// good heads.
 /// </summary>
 /// <param name="maxHeaders">Lines at most.</param>
@@ -35,11 +35,11 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
     private readonly Line[] _lines = new Line[maxHeaders];
     private byte[] _bytes = new byte[4096];
     private int _length;
-    private Slice _method, _target, _path, _query, _host;
+    private Slice _method, _target, _rawTarget, _path, _query, _host;
     private HeadFault _fault;
     private int _hosts, _contentLengths, _transferEncodings;
 
-    /// <summary>As given to the last <see cref="Parse"/>.</summary>
+    /// <summary>As given to the last <see cref="Parse(ReadOnlySpan{byte})"/>.</summary>
     public ReadOnlySpan<byte> Bytes => _bytes.AsSpan(0, _length);
 
     public int HeaderCount { get; private set; }
@@ -50,6 +50,9 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
 
     /// <summary>In origin form: an absolute form has lost its scheme and authority, which equal Host.</summary>
     public ReadOnlySpan<byte> Target => At(_target);
+
+    /// <summary>As it was sent.</summary>
+    public ReadOnlySpan<byte> RawTarget => At(_rawTarget);
 
     public ReadOnlySpan<byte> Path => At(_path);
 
@@ -62,6 +65,15 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
     public long ContentLength { get; private set; }
 
     public bool IsChunked => _transferEncodings > 0;
+
+    /// <summary>How the bytes of its body are told from those of the next request.</summary>
+    public BodyFraming Framing => IsChunked ? BodyFraming.Chunked : ContentLength > 0 ? BodyFraming.Length : BodyFraming.None;
+
+    /// <summary>Whether it asks for a WebSocket. Whether it may have one is another question.</summary>
+    public bool IsUpgrade => Lists("connection"u8, "upgrade"u8) && Lists("upgrade"u8, "websocket"u8);
+
+    /// <summary>Bytes that this object holds for heads.</summary>
+    internal int Capacity => _bytes.Length;
 
     public RequestView View => new() { Method = Method, Host = Host, Path = Path, Query = Query, Headers = this };
 
@@ -113,15 +125,32 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
     /// <summary>Takes a whole head, its empty line included.</summary>
     public HeadFault Parse(ReadOnlySpan<byte> head)
     {
-        if (_bytes.Length < head.Length)
-            _bytes = new byte[head.Length];
-        head.CopyTo(_bytes);
-        _length = head.Length;
-        _method = _target = _path = _query = _host = default;
+        head.CopyTo(Reserve(head.Length));
+        return ParseCopied();
+    }
+
+    /// <summary>Takes a whole head, its empty line included.</summary>
+    public HeadFault Parse(in ReadOnlySequence<byte> head)
+    {
+        head.CopyTo(Reserve((int)head.Length));
+        return ParseCopied();
+    }
+
+    private Span<byte> Reserve(int length)
+    {
+        if (_bytes.Length < length)
+            _bytes = new byte[length];
+        _length = length;
+        return _bytes.AsSpan(0, length);
+    }
+
+    private HeadFault ParseCopied()
+    {
+        _method = _target = _rawTarget = _path = _query = _host = default;
         _fault = HeadFault.None;
         _hosts = _contentLengths = _transferEncodings = HeaderCount = 0;
         ContentLength = -1;
-        if (!HeadRules.CrLfOnly(head))
+        if (!HeadRules.CrLfOnly(_bytes.AsSpan(0, _length)))
             return HeadFault.ControlByte;
 
         var reader = new SequenceReader<byte>(new ReadOnlySequence<byte>(_bytes, 0, _length));
@@ -144,7 +173,7 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
         var line = SliceOf(startLine);
         var methodEnd = startLine.IndexOf((byte)' ');
         _method = new Slice(line.Start, methodEnd);
-        _target = new Slice(line.Start + targetPath.Offset, line.Length - targetPath.Offset);     // The line is given without its version.
+        _target = _rawTarget = new Slice(line.Start + targetPath.Offset, line.Length - targetPath.Offset);     // The line is given without its version.
         if (!HeadRules.IsToken(At(_method)))
             _fault = HeadFault.Malformed;
         else if (!HeadRules.IsRequestTarget(At(_target)))

@@ -15,6 +15,19 @@ public enum ChunkStatus : byte
     Error,
 }
 
+/// <summary>What the bytes that <see cref="ChunkedScanner.NextPart"/> consumed are.</summary>
+public enum ChunkPart : byte
+{
+    /// <summary>Size lines and line ends.</summary>
+    Framing,
+
+    /// <summary>A part of a chunk's data.</summary>
+    Data,
+
+    /// <summary>What follows the last chunk's line, the empty line included.</summary>
+    Trailers,
+}
+
 /// <summary>How a body broke the chunked coding.</summary>
 public enum ChunkError : byte
 {
@@ -38,7 +51,7 @@ public enum ChunkError : byte
     /// <summary>A trailer line that is no header line.</summary>
     Trailer,
 
-    /// <summary>Trailers of more than <see cref="ChunkedScanner.MaxTrailers"/> bytes.</summary>
+    /// <summary>Trailers of more than <see cref="ChunkedScanner.MaxTrailers"/> bytes, or, in a strict body, too many.</summary>
     TrailersTooLong,
 }
 
@@ -55,6 +68,13 @@ public struct ChunkedScanner
     /// <summary>The most bytes after the last chunk's line: trailers and the empty line.</summary>
     public const int MaxTrailers = 16 * 1024;
 
+    /// <summary>Digits of a size in a strict body.</summary>
+    public const int MostDigits = 8;
+
+    /// <summary>Trailer lines of a strict body.</summary>
+    public const int MostTrailers = 100;
+
+    // Once the sizes are over, the number of trailer lines.
     private ulong _size;
     private int _length;
     private State _state;
@@ -77,6 +97,12 @@ public struct ChunkedScanner
         LastLineFeed,
         Done,
     }
+
+    /// <summary>
+    /// For bodies of requests, which another parser reads too: a size has at most <see cref="MostDigits"/> digits and is at most 2^31 - 1, no white space stands between a size and
+    /// its extensions, and there are at most <see cref="MostTrailers"/> trailer lines.
+    /// </summary>
+    public bool IsStrict { readonly get; init; }
 
     /// <summary>Why <see cref="Next"/> returned <see cref="ChunkStatus.Error"/>; it stays.</summary>
     public readonly ChunkError Error => _error;
@@ -121,6 +147,33 @@ public struct ChunkedScanner
         return _state == State.Done ? ChunkStatus.Done : ChunkStatus.NeedMore;
     }
 
+    /// <summary>As <see cref="Next"/>, but stops where bytes of another kind begin: call it again for what is left of the input.</summary>
+    public ChunkStatus NextPart(ReadOnlySpan<byte> input, out int consumed, out ChunkPart part)
+    {
+        part = Part;
+        if (part == ChunkPart.Data)
+            return Next(input[..(int)Math.Min(_size, (uint)input.Length)], out consumed);
+        int i = 0;
+        while (i < input.Length && _error == ChunkError.None && _state != State.Done && Part == part)
+        {
+            _error = Step(input[i]);
+            if (_error == ChunkError.None)
+                i++;
+        }
+
+        consumed = i;
+        if (_error != ChunkError.None)
+            return ChunkStatus.Error;
+        return _state == State.Done ? ChunkStatus.Done : ChunkStatus.NeedMore;
+    }
+
+    private readonly ChunkPart Part => _state switch
+    {
+        State.Data => ChunkPart.Data,
+        >= State.TrailerStart => ChunkPart.Trailers,
+        _ => ChunkPart.Framing,
+    };
+
     private ChunkError Step(byte next)
     {
         if (_state < State.Data && ++_length > MaxLine)
@@ -135,7 +188,7 @@ public struct ChunkedScanner
                 return char.IsAsciiHexDigit((char)next) ? AddDigit(next) : ChunkError.Size;
             case State.Size when char.IsAsciiHexDigit((char)next):
                 return AddDigit(next);
-            case State.Size or State.BeforeExtension when next is (byte)' ' or (byte)'\t':
+            case State.Size or State.BeforeExtension when next is (byte)' ' or (byte)'\t' && !IsStrict:
                 return To(State.BeforeExtension);
             case State.Size or State.BeforeExtension when next == (byte)';':
                 return To(State.Extension);
@@ -156,6 +209,8 @@ public struct ChunkedScanner
                 return To(State.LastLineFeed);
             case State.TrailerName when next == (byte)':':
                 return To(State.TrailerValue);
+            case State.TrailerStart when IsStrict && ++_size > MostTrailers:
+                return ChunkError.TrailersTooLong;
             case State.TrailerStart or State.TrailerName:
                 return HeadRules.IsToken([next]) ? To(State.TrailerName) : ChunkError.Trailer;
             case State.TrailerValue when next == (byte)'\r':
@@ -171,7 +226,7 @@ public struct ChunkedScanner
 
     private ChunkError AddDigit(byte digit)
     {
-        if (_size > (ulong)long.MaxValue >> 4)
+        if (_size > (IsStrict ? int.MaxValue : (ulong)long.MaxValue) >> 4 || (IsStrict && _length > MostDigits))
             return ChunkError.SizeOverflow;
         _size = (_size << 4) | (uint)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
         return To(State.Size);

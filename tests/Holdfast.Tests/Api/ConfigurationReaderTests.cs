@@ -194,7 +194,7 @@ public class ConfigurationReaderTests
               chat:
                 endpoints: [a:1, a:1]
                 keepAlive: {pingInterval: 1.5s}
-                tls: {ca: a.pem}
+                user: {header: x}
             """, "gw.yaml");
 
         Assert.Null(result.Configuration);

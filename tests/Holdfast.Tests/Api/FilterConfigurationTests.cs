@@ -47,7 +47,7 @@ public class FilterConfigurationTests
     [InlineData("[{requestHeaders: {set: {a: b}}, responseHeaders: {set: {a: b}}}]", "[0]", "write another item for each further one")]
     [InlineData("[{requestHeaders: {set: {a: b}}}, {requestHeaders: {remove: [c]}}]", "[1].requestHeaders", "is given by routes[0].filters[0] too; write both as one")]
     [InlineData("[{requestHeaders: }]", "[0].requestHeaders", "must be a mapping, not nothing")]
-    [InlineData("[{rewrite: {path: {prefix: /}}}, {redirect: {scheme: https}}]", "[1].redirect", "a request is either rewritten or redirected; remove one")]
+    [InlineData("[{rewrite: {path: {prefix: /}}}, {redirect: {host: x}}]", "[1].redirect", "a request is either rewritten or redirected; remove one")]
     [InlineData("[{redirect: {host: x}}, {rewrite: {host: x}}]", "[0].redirect", "a request is either rewritten or redirected; remove one")]
     public void Lists(string filters, string key, string message)
     {
@@ -205,6 +205,7 @@ public class FilterConfigurationTests
     [InlineData("{filters: [{redirect: {host: x}}], backend: b}", "routes[0].backend", "a route that redirects asks no backend; remove one")]
     [InlineData("{filters: [{redirect: {host: x}}], backends: [{name: b}]}", "routes[0].backends", "a route that redirects asks no backend; remove one")]
     [InlineData("{filters: [{responseHeaders: {remove: [a]}}]}", "routes[0].backend", "is required")]
+    [InlineData("{filters: [{redirect: {host: x}}, {responseHeaders: {remove: [a]}}]}", "routes[0].filters[1].responseHeaders", "a route that redirects asks no endpoint")]
     public void A_route_has_a_backend_or_redirects(string route, string key, string message) => Expect(route, key, message);
 
     private static void Expect(string route, string key, string message)

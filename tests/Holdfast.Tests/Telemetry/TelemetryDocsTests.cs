@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
@@ -8,6 +9,7 @@ using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
+using Holdfast.Testing.Tls;
 using Xunit;
 
 namespace Holdfast.Tests.Telemetry;
@@ -86,6 +88,11 @@ public sealed partial class TelemetryDocsTests
         fixture.Telemetry.OnRehomed(fixture.Rehome(RehomeCause.Planned, RehomeOutcome.Completed, endpoint), fixture.Chat);
         fixture.Telemetry.OnChecked(fixture.Chat, CheckOutcome.Passed);
         fixture.Telemetry.OnLookup(fixture.Chat, LookupOutcome.Good);
+        using var folder = new CertificateFolder();
+        using var authority = new TestAuthority();
+        var (certificate, key) = folder.Write("a", authority.Issue("a.example"));
+        fixture.ListenTls("web", new CertificateFiles(certificate, key));
+        fixture.Telemetry.OnTlsHandshakeFailed("web");
         fixture.Chat.Discovery = new DiscoveryStatus("chat", null, fixture.Runtime.StartedAt, null, null, 0, TimeSpan.Zero);
         var told = StrictMetricsParser.Parse(fixture.Scrape(MetricsFormat.Prometheus), false).Select(f =>
         {
