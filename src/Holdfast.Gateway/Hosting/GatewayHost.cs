@@ -122,7 +122,10 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.AllowResponseHeaderCompression = false;
             kestrel.Limits.MaxRequestBodySize = null;       // The endpoint's to limit.
-            kestrel.Limits.MaxRequestLineSize = 32 * 1024;  // As on the loops, with the head as a whole.
+            // Above our own (RequestGuard, Http2Head, the trailers of ChunkedScanner), so that these decide, and say why: a second net.
+            kestrel.Limits.MaxRequestLineSize = kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
+            kestrel.Limits.MaxRequestHeaderCount = 256;
+            kestrel.Limits.Http2.MaxRequestHeaderFieldSize = 32 * 1024;
             // Values are the peers' bytes, to be passed on as they are.
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
@@ -304,7 +307,9 @@ public sealed class GatewayHost : IAsyncDisposable
     private async Task ServeAsync(HttpContext context, ClientConnection client)
     {
         using var request = new PlainRequest(context, client, _runtime.ListenerOf(client.ListenerId).Trusted);
-        await (request.Fault == HeadFault.None ? _forwarder.ForwardAsync(request) : request.RefuseAsync(400, Refusals.Describe(request.Fault))).ConfigureAwait(false);
+        await (request.Fault == HeadFault.None
+            ? _forwarder.ForwardAsync(request)
+            : request.RefuseAsync(Refusals.OutcomeOf(request.Fault) == HandshakeOutcome.HeadTooLarge ? 431 : 400, Refusals.Describe(request.Fault))).ConfigureAwait(false);
     }
 
     private async Task StopAndTellAsync()

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Internal.Http;
 
 namespace Holdfast.Gateway.Listeners;
 
-/// <summary>Why a request head is refused with 400 (431 for <see cref="TooManyHeaders"/>).</summary>
+/// <summary>Why a request head is refused with 400 (431 for <see cref="TooManyHeaders"/> and <see cref="TooLarge"/>).</summary>
 internal enum HeadFault
 {
     None,
@@ -18,6 +18,9 @@ internal enum HeadFault
     ContentLength,
     TransferEncoding,
     TooManyHeaders,
+
+    /// <summary>Over 32 KiB: found by who gathers a head, before it is parsed.</summary>
+    TooLarge,
 }
 
 /// <summary>
@@ -171,7 +174,8 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
         var methodEnd = startLine.IndexOf((byte)' ');
         _method = new Slice(line.Start, methodEnd);
         _target = _rawTarget = new Slice(line.Start + targetPath.Offset, line.Length - targetPath.Offset);     // The line is given without its version.
-        if (!HeadRules.IsToken(At(_method)))
+        // The parser cuts the version off at its length, and takes any byte before it for the space.
+        if (!HeadRules.IsToken(At(_method)) || targetPath.Offset != methodEnd + 1 || _bytes[line.Start + line.Length] != (byte)' ')
             _fault = HeadFault.Malformed;
         else if (!HeadRules.IsRequestTarget(At(_target)))
             _fault = HeadFault.Target;
