@@ -31,7 +31,8 @@ public sealed class KestrelGuardTests : IAsyncLifetime
     {
         var guards = new RequestGuards(TimeProvider.System);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        // As where connections are handed over: what was flushed has left.
+        builder.WebHost.UseKestrelCore().UseSockets(static o => o.MaxWriteBufferSize = 1).ConfigureKestrel(kestrel =>
         {
             kestrel.Limits.MaxRequestLineSize = kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
             kestrel.Limits.MaxRequestHeaderCount = 256;
