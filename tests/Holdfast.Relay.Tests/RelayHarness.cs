@@ -20,6 +20,16 @@ internal sealed record Ends(RawPeer Client, RawPeer Endpoint) : IDisposable
     }
 }
 
+/// <summary>The same of a pair whose client is behind a socket pair.</summary>
+internal sealed record LinkedEnds(LinkedPeer Client, RawPeer Endpoint) : IDisposable
+{
+    public void Dispose()
+    {
+        Client.Dispose();
+        Endpoint.Dispose();
+    }
+}
+
 /// <summary>A loop with a listener before it and an endpoint's listener behind it, both on loopback. Real sockets; time is real or the test's own.</summary>
 internal sealed class RelayHarness : IDisposable
 {
@@ -76,6 +86,18 @@ internal sealed class RelayHarness : IDisposable
         endpoint.Send(Switching);
         Assert.Equal(Switching, client.ReceiveHead());
         return new Ends(client, endpoint);
+    }
+
+    /// <summary>The same with a client behind a socket pair.</summary>
+    public LinkedEnds OpenLinked()
+    {
+        var client = LinkedPeer.Open(out var fd);
+        Loop.Connect(client.Request(fd));
+        var endpoint = RawPeer.Accept(Endpoints);
+        Assert.Equal(Request, endpoint.ReceiveHead());
+        endpoint.Send(Switching);
+        Assert.Equal(Switching, client.Raw.ReceiveHead());
+        return new LinkedEnds(client, endpoint);
     }
 
     /// <summary>The end of the next pair that ends.</summary>

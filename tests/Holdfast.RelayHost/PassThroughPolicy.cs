@@ -4,6 +4,7 @@ using System.Text;
 using Holdfast.Relay.Handshakes;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
+using Holdfast.Relay.Links;
 using Holdfast.Relay.Pairs;
 using Holdfast.Wire.Http1;
 using Holdfast.Wire.WebSocket;
@@ -28,6 +29,9 @@ public class PassThroughPolicy : IHandshakePolicy
     /// <summary>How pairs are held; null: they are not.</summary>
     public HoldSettings? Hold { get; set; }
 
+    /// <summary>By attempt, from 1 on: who connects; null: the loop.</summary>
+    public Func<int, IUpstreamDialer?> Dialer { get; set; } = _ => null;
+
     public int ConnectTimeout { get; set; } = 60_000;
 
     public int HandshakeTimeout { get; set; } = 60_000;
@@ -45,6 +49,12 @@ public class PassThroughPolicy : IHandshakePolicy
 
     public BlockingCollection<(int Fd, byte[] Received)> HandedOff { get; } = [];
 
+    /// <summary>Of the socket handed off last.</summary>
+    public string? HandedOffPeer { get; private set; }
+
+    /// <summary>Whether sockets that are handed off are taken.</summary>
+    public bool TakesHandOffs { get; set; } = true;
+
     public ConcurrentQueue<DialFailure> DialFailures { get; } = new();
 
     public ConcurrentQueue<RequestFault> Faults { get; } = new();
@@ -60,6 +70,11 @@ public class PassThroughPolicy : IHandshakePolicy
 
     public ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer) => ProxyHeader(peer);
 
+    /// <summary>Whether connections are for others, unread.</summary>
+    public bool HandsOffUnread { get; set; }
+
+    public bool IsHandedOffUnread(int listenerId) => HandsOffUnread;
+
     public virtual HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
     {
         if (head.StartsWith("POST "u8))
@@ -72,6 +87,7 @@ public class PassThroughPolicy : IHandshakePolicy
         handshake.HandshakeTimeout = HandshakeTimeout;
         handshake.AttemptTimeout = AttemptTimeout;
         handshake.Target = TargetOf(1);
+        handshake.Dialer = Dialer(1);
         return OnAsked?.Invoke(handshake) ?? HandshakeStep.Dial;
     }
 
@@ -94,6 +110,7 @@ public class PassThroughPolicy : IHandshakePolicy
         if (handshake.Attempts < MaxAttempts)
         {
             handshake.Target = TargetOf(handshake.Attempts + 1);
+            handshake.Dialer = Dialer(handshake.Attempts + 1);
             return HandshakeStep.Dial;
         }
 
@@ -121,8 +138,12 @@ public class PassThroughPolicy : IHandshakePolicy
 
     public bool HandOff(Handshake handshake, int fd, ReadOnlySpan<byte> received)
     {
-        HandedOff.Add((fd, received.ToArray()));
-        return true;
+        HandedOffPeer = handshake.Peer.ToEndPoint().ToString();
+        if (TakesHandOffs)
+            HandedOff.Add((fd, received.ToArray()));
+        else
+            Answer(handshake, BadGateway);
+        return TakesHandOffs;
     }
 
     public void OnEstablished(Handshake handshake) => Established?.Invoke(handshake);

@@ -5,7 +5,7 @@ using System.Text;
 namespace Holdfast.Testing;
 
 /// <summary>
-/// One end of a TCP connection with control over every byte, FIN and reset: a client, or an endpoint. Blocking; a peer that never answers fails
+/// One end of a TCP connection, or of a socket pair, with control over every byte, FIN and reset: a client, or an endpoint. Blocking; a peer that never answers fails
 /// the test after <see cref="Patience"/>. One thread sends, one (perhaps another) receives.
 /// </summary>
 public sealed class RawPeer : IDisposable
@@ -16,7 +16,8 @@ public sealed class RawPeer : IDisposable
     public RawPeer(Socket socket)
     {
         Socket = socket;
-        socket.NoDelay = true;
+        if (socket.AddressFamily != AddressFamily.Unix)
+            socket.NoDelay = true;
         socket.ReceiveTimeout = socket.SendTimeout = (int)Patience.TotalMilliseconds;
     }
 

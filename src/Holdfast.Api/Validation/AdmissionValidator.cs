@@ -20,8 +20,6 @@ internal static class AdmissionValidator
         for (var i = 0; i < configuration.Routes.Count && !faults.IsFull; i++)
             ValidateOrigins(configuration.Routes[i].Origins, Say($"routes[{i}].origins"), faults);
 
-        // Only a proxy in front ends TLS; of listeners that could not be read that is not known.
-        var mayBeSecure = configuration.Listeners.Any(static l => l.TrustedProxies.Count > 0) || faults.IsDamaged("listeners");
         foreach (var backend in configuration.Backends)
         {
             if (faults.IsFull)
@@ -29,13 +27,24 @@ internal static class AdmissionValidator
             var key = "backends." + backend.Name;
             if (!(backend.BoundedLoad is >= LeastBoundedLoad and <= MostBoundedLoad))
                 faults.Invalid(key + ".boundedLoad", Say($"{backend.BoundedLoad} is not from {LeastBoundedLoad} to {MostBoundedLoad}; write for example 1.25"));
-            AffinityValidator.Validate(backend.Affinity, key + ".affinity", mayBeSecure, faults);
+            AffinityValidator.Validate(backend.Affinity, key + ".affinity", backend.Affinity.Cookie is null || MayBeSecure(backend, configuration, faults), faults);
             if (backend.Limits.ConnectionsPerKey is { } perKey && HeaderNames.FaultOfKey(perKey.Header, "x-tenant", "connectionsPerClientAddress") is { } fault)
                 faults.Invalid(key + ".limits.connectionsPerKey.header", fault);
             ValidateHandshakes(backend, key + ".handshakes", faults);
             if (backend.Auth is { } auth)
                 AuthValidator.Validate(auth, key + ".auth", faults);
         }
+    }
+
+    /// <summary>Whether a client of the backend can have come over TLS, to the gateway or to a proxy before it. Of listeners and routes that could not be read that is not known.</summary>
+    private static bool MayBeSecure(BackendOptions backend, GatewayConfiguration configuration, FaultCollector faults)
+    {
+        if (faults.IsDamaged("listeners") || faults.IsDamaged("routes"))
+            return true;
+        var routes = configuration.Routes.Where(r => r.Backends.Any(b => string.Equals(b.Name, backend.Name, StringComparison.Ordinal))).ToList();
+        var isAnywhere = routes.Count == 0 || routes.Exists(static r => r.Listeners.Count == 0);
+        var names = routes.SelectMany(static r => r.Listeners).ToHashSet(StringComparer.Ordinal);
+        return configuration.Listeners.Any(l => (l.Tls is not null || l.TrustedProxies.Count > 0) && (isAnywhere || names.Contains(l.Name)));
     }
 
     private static void ValidateOrigins(IReadOnlyList<string> origins, string key, FaultCollector faults)

@@ -11,7 +11,7 @@ internal static class AffinityValidator
     /// <summary>Browsers ignore longer attributes (RFC 6265bis 5.6).</summary>
     private const int LongestPath = 1024;
 
-    private const string WhenSecure = "which is set only for clients over TLS: no listener has trustedProxies, whose X-Forwarded-Proto could say so";
+    private const string WhenSecure = "which is set only for clients over TLS: no listener of its routes has tls, nor trustedProxies whose X-Forwarded-Proto could say so";
 
     /// <param name="mayBeSecure">Whether a client can have come over TLS.</param>
     public static void Validate(AffinityOptions affinity, string key, bool mayBeSecure, FaultCollector faults)

@@ -22,6 +22,8 @@ internal static class BackendValidator
                 ValidateDns(dns, key + ".dns", faults);
             else
                 ValidateEndpoints(backend.Endpoints, key + ".endpoints", faults);
+            if (backend.Tls is { } tls)
+                TlsValidator.Validate(tls, key + ".tls", faults);
             ValidateHealth(backend.Health, key + ".health", faults);
             if (backend.Drain.CloseCode is not (1000 or 1001 or 1012 or 1013 or (>= 3000 and <= 4999)))
                 faults.Invalid(key + ".drain.closeCode",

@@ -47,6 +47,28 @@ internal static class HeaderNames
         return IsHoldfast(name) ? $"{Printable.Quote(name)} is removed from what clients send; write for example authorization" : null;
     }
 
+    /// <summary>What is wrong with a request header that a route is to change; null: nothing.</summary>
+    public static string? FaultOfChangedRequest(string name)
+    {
+        if (FaultOfName(name, "x-gateway") is { } fault)
+            return fault;
+        if (string.Equals(name, "Host", StringComparison.OrdinalIgnoreCase))
+            return "'Host' is not changed as a header; write a filter `rewrite: {host: chat.internal}`";
+        if (OfOneRequest.Contains(name) || StartsWith(name, "Sec-WebSocket-"))
+            return $"{Printable.Quote(name)} belongs to one connection and is the gateway's; write for example x-gateway";
+        return IsHoldfast(name) || IsForwarding(name) ? $"{Printable.Quote(name)} is set by the gateway, and no route changes it; write for example x-gateway" : null;
+    }
+
+    /// <summary>What is wrong with a header of an endpoint's answer that a route is to change; null: nothing.</summary>
+    public static string? FaultOfChangedResponse(string name)
+    {
+        if (FaultOfName(name, "strict-transport-security") is { } fault)
+            return fault;
+        if (OfOneRequest.Contains(name) || StartsWith(name, "Sec-WebSocket-"))
+            return $"{Printable.Quote(name)} belongs to one connection and is the gateway's; write for example strict-transport-security";
+        return IsHoldfast(name) ? $"{Printable.Quote(name)} is the gateway's and removed from every answer; write for example strict-transport-security" : null;
+    }
+
     private static string? FaultOfName(string name, string example) =>
         Syntax.IsToken(name) && name.Length <= Longest ? null : $"{Printable.Quote(name)} is not a header name; write for example {example}";
 

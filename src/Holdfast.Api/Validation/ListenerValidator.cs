@@ -27,6 +27,9 @@ internal static class ListenerValidator
                     string.Create(CultureInfo.InvariantCulture,
                         $"the name '{listener.Name}' is taken by listeners[{names[listener.Name]}]; names are unique"));
 
+            if (listener.Tls is { } tls)
+                TlsValidator.Validate(tls, key + ".tls", faults);
+
             for (var j = 0; j < i; j++)
             {
                 if (!Collide(listener.Address, listeners[j].Address))

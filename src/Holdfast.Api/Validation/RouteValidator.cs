@@ -17,17 +17,40 @@ internal static class RouteValidator
     public static void Validate(GatewayConfiguration configuration, FaultCollector faults)
     {
         var backends = configuration.Backends.Select(b => b.Name).ToHashSet(StringComparer.Ordinal);
+        var listeners = configuration.Listeners.Select(l => l.Name).ToHashSet(StringComparer.Ordinal);
         for (var i = 0; i < configuration.Routes.Count && !faults.IsFull; i++)
         {
             var key = string.Create(CultureInfo.InvariantCulture, $"routes[{i}]");
             var route = configuration.Routes[i];
+            ValidateListeners(route.Listeners, listeners, key + ".listeners", faults);
             ValidateHosts(route.Hosts, key + ".hosts", faults);
             ValidatePath(route.Path, key + ".path", faults);
             ValidateHeaders(route.Headers, key + ".headers", faults);
             ValidateQuery(route.Query, key + ".query", faults);
             ValidateMethods(route.Methods, key + ".methods", faults);
             ValidateTimeouts(route.Timeouts, key + ".timeouts", faults);
-            ValidateBackends(route.Backends, backends, key + ".backends", faults);
+            if (route.Filters.Redirect is null)
+                ValidateBackends(route.Backends, backends, key + ".backends", faults);
+            else if (route.Backends.Count > 0)
+                faults.Invalid(key + ".backends", "a route that redirects asks no backend; remove one");
+            FilterValidator.Validate(route, configuration, key + ".filters", faults);
+        }
+    }
+
+    private static void ValidateListeners(IReadOnlyList<string> chosen, HashSet<string> known, string key, FaultCollector faults)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < chosen.Count; i++)
+        {
+            if (!known.Contains(chosen[i]))
+            {
+                if (!faults.IsDamaged("listeners"))
+                    faults.Invalid(Item(key, i), $"there is no listener {Printable.Quote(chosen[i])}; {Known(chosen[i], known, "listeners")}");
+            }
+            else if (!seen.Add(chosen[i]))
+            {
+                faults.Invalid(Item(key, i), $"{Printable.Quote(chosen[i])} is listed twice");
+            }
         }
     }
 
@@ -147,7 +170,7 @@ internal static class RouteValidator
         {
             var (name, weight) = chosen[i];
             if (!known.Contains(name))
-                faults.Invalid(Item(key, i) + ".name", $"there is no backend {Printable.Quote(name)}; {Known(name, known)}");
+                faults.Invalid(Item(key, i) + ".name", $"there is no backend {Printable.Quote(name)}; {Known(name, known, "backends")}");
             else if (!seen.Add(name))
                 faults.Invalid(Item(key, i) + ".name", $"the backend {Printable.Quote(name)} is listed twice; add the weights up in one entry");
             if (weight is < 0 or > HeaviestWeight)
@@ -159,9 +182,9 @@ internal static class RouteValidator
             faults.Invalid(key, "every weight is 0, so no backend would ever be chosen; give one at least 1");
     }
 
-    private static string Known(string name, HashSet<string> known) =>
+    private static string Known(string name, HashSet<string> known, string section) =>
         KeySuggestion.Nearest(name, known.Take(1_000)) is { } near ? $"did you mean {Printable.Quote(near)}?"
-        : known.Count == 0 ? "add it under backends"
+        : known.Count == 0 ? "add it under " + section
         : "there are " + string.Join(", ", known.Take(10).Select(Printable.Quote));
 
     private static string Item(string key, int index) => string.Create(CultureInfo.InvariantCulture, $"{key}[{index}]");

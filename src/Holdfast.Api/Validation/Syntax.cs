@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Net;
+using System.Net.Sockets;
 
 namespace Holdfast.Api.Validation;
 
@@ -44,6 +46,15 @@ internal static class Syntax
 
     /// <summary>A name that can be looked up: with underscores, as container networks use them, and perhaps a dot at the end, which makes it absolute.</summary>
     public static bool IsDnsName(ReadOnlySpan<char> text) => IsHostName(text.EndsWith('.') ? text[..^1] : text, underscore: true);
+
+    /// <summary>What a URL or a Host header may name, without port: a DNS name of any case, or an IP address, IPv6 in brackets.</summary>
+    public static bool IsUrlHost(string text)
+    {
+        if (text.StartsWith('['))
+            return text.EndsWith(']') && !text.Contains('%', StringComparison.Ordinal)
+                && IPAddress.TryParse(text.AsSpan(1, text.Length - 2), out var address) && address.AddressFamily == AddressFamily.InterNetworkV6;
+        return !text.EndsWith('.') && IsDnsName(text.ToLowerInvariant());
+    }
 
     /// <summary>Only visible ASCII (0x21 to 0x7E): what a request target or a bearer token may hold.</summary>
     public static bool IsVisible(string text) => text.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0;

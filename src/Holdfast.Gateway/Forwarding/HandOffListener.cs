@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading.Channels;
+using Holdfast.Gateway.Hosting;
 using Holdfast.Relay.Interop;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
@@ -27,12 +28,12 @@ internal sealed class HandOffListenerFactory : IConnectionListenerFactory, IConn
     private readonly HandOffListener _plain;
     private readonly HandOffListener _tls;
 
-    public HandOffListenerFactory(ILogger<HandOffListenerFactory> logger)
+    public HandOffListenerFactory(GatewayRuntime runtime, ILogger<HandOffListenerFactory> logger)
     {
         // Nothing lies between what is written and the socket: a flush that has returned has left, and what a slow client leaves lying is seen by who writes it.
-        _contexts = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions { MaxWriteBufferSize = 1 }, logger);
-        _plain = new HandOffListener(_contexts, new HandOffEndPoint(isTls: false));
-        _tls = new HandOffListener(_contexts, new HandOffEndPoint(isTls: true));
+        _contexts = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions { MaxWriteBufferSize = 1, UnsafePreferInlineScheduling = true }, logger);
+        _plain = new HandOffListener(runtime, _contexts, new HandOffEndPoint(isTls: false));
+        _tls = new HandOffListener(runtime, _contexts, new HandOffEndPoint(isTls: true));
     }
 
     public bool CanBind(EndPoint endpoint) => endpoint is HandOffEndPoint;
@@ -46,8 +47,8 @@ internal sealed class HandOffListenerFactory : IConnectionListenerFactory, IConn
     public void Dispose() => _contexts.Dispose();
 }
 
-/// <summary>The sockets for one of the end points.</summary>
-internal sealed class HandOffListener(SocketConnectionContextFactory contexts, HandOffEndPoint endpoint) : IConnectionListener
+/// <summary>The sockets for one of the end points. Each has a place of <see cref="GatewayRuntime.TryAdmit"/>, which its end gives back.</summary>
+internal sealed class HandOffListener(GatewayRuntime runtime, SocketConnectionContextFactory contexts, HandOffEndPoint endpoint) : IConnectionListener
 {
     /// <summary>Sockets that may wait for Kestrel: it takes them in microseconds, so more means that it is stuck.</summary>
     private const int MostWaiting = 1024;
@@ -73,12 +74,13 @@ internal sealed class HandOffListener(SocketConnectionContextFactory contexts, H
                     var connection = contexts.Create(socket);
                     connection.Transport = new DuplexPipe(new PrefixedPipeReader(connection.Transport.Input, waiting.Received), connection.Transport.Output);
                     connection.Features.Set(waiting.Client);
-                    return connection;
+                    return new AdmittedConnection(connection, runtime, waiting.Client.ListenerId);
                 }
                 catch (SocketException)
                 {
                     // The client has left meanwhile. An exception out of here would end this listener for good.
                     socket?.Dispose();
+                    runtime.Leave(waiting.Client.ListenerId);
                 }
             }
         }
@@ -96,7 +98,11 @@ internal sealed class HandOffListener(SocketConnectionContextFactory contexts, H
     {
         _waiting.Writer.TryComplete();
         while (_waiting.Reader.TryRead(out var waiting))
+        {
             Sys.Close(waiting.Fd);
+            runtime.Leave(waiting.Client.ListenerId);
+        }
+
         return ValueTask.CompletedTask;
     }
 

@@ -31,10 +31,7 @@ internal static class Http2Head
     private static HeadFault Write(ByteBuffer output, IFeatureCollection features)
     {
         var request = features.Get<IHttpRequestFeature>()!;
-        var connect = features.Get<IHttpExtendedConnectFeature>();
-        var isUpgrade = connect is { IsExtendedConnect: true };
-        if (isUpgrade && connect!.Protocol != "websocket")
-            return HeadFault.Malformed;
+        var isUpgrade = features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true, Protocol: "websocket" };
         if (!TryAppend(output, isUpgrade ? "GET" : request.Method, out var method) || !HeadRules.IsToken(method))
             return HeadFault.Malformed;
         output.Append((byte)' ');

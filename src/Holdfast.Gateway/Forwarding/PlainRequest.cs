@@ -13,12 +13,14 @@ namespace Holdfast.Gateway.Forwarding;
 internal sealed class PlainRequest : IDisposable
 {
     private readonly RequestGuard? _guard;
+    private readonly string _listener;
     private RequestHead? _head;
 
     /// <param name="trusted">Of its listener.</param>
-    public PlainRequest(HttpContext context, ClientConnection connection, TrustedProxies trusted)
+    /// <param name="listener">Its listener's name.</param>
+    public PlainRequest(HttpContext context, ClientConnection connection, TrustedProxies trusted, string listener)
     {
-        (Context, Connection) = (context, connection);
+        (Context, Connection, _listener) = (context, connection, listener);
         _guard = context.Features.Get<RequestGuard>();
         if (_guard is null && HttpProtocol.IsHttp2(context.Request.Protocol))
         {
@@ -68,7 +70,7 @@ internal sealed class PlainRequest : IDisposable
     /// <summary>Headers that the auth service has set in place of the client's. A client cannot name them away in Connection.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Copied { get; set; } = [];
 
-    public RequestView View => Head.View;
+    public RequestView View => Head.View with { Listener = _listener };
 
     /// <summary>
     /// To be called once a WebSocket has been granted, before anything of it is read: until then the guard passes nothing behind the request. False: it cannot be one.

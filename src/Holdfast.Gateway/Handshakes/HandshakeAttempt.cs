@@ -1,12 +1,12 @@
 using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
-using Holdfast.Wire.Http1;
 using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Gateway.Handshakes;
@@ -38,9 +38,11 @@ internal sealed class HandshakeAttempt
     private long _trial;
     private AffinityPlan? _plan;
     private AffinityKey _key;
-    private bool _isSecure;
 
     public BackendState Backend { get; private set; } = null!;
+
+    /// <summary>Of the route that it took.</summary>
+    public FilterPlan Filters { get; private set; } = FilterPlan.None;
 
     /// <summary>A connection is reserved on it while it is not null.</summary>
     public EndpointState? Endpoint { get; private set; }
@@ -55,6 +57,9 @@ internal sealed class HandshakeAttempt
 
     /// <summary>How the connection is to be held; null: it is not. As configured when the request came.</summary>
     public HoldSettings? Hold { get; set; }
+
+    /// <summary>The client speaks TLS, to this gateway or to a trusted proxy before it.</summary>
+    public bool IsSecure { get; set; }
 
     /// <summary>Where its admission stands.</summary>
     public AdmissionStage Stage { get; set; }
@@ -78,9 +83,9 @@ internal sealed class HandshakeAttempt
     public bool HasOther => MayRetry && Backend.HasHealthyBut(_tried.AsSpan(0, _count));
 
     /// <summary>Starts over, for another handshake.</summary>
-    public void Begin(BackendState backend)
+    public void Begin(BackendState backend, FilterPlan filters)
     {
-        Backend = backend;
+        (Backend, Filters) = (backend, filters);
         Endpoint = Last = null;
         OfferedProtocols = null;
         Hold = null;
@@ -98,7 +103,6 @@ internal sealed class HandshakeAttempt
     {
         _plan = plan;
         _key = plan.KeyOf(in request, client, nowSeconds);
-        _isSecure = request.Headers!.TryGet("x-forwarded-proto"u8, out var proto) && HeadRules.NameEquals(proto, "https"u8);
     }
 
     /// <summary>Reserves the first endpoint.</summary>
@@ -123,7 +127,7 @@ internal sealed class HandshakeAttempt
             return;
         response.RemoveLast(2);
         response.Append("Set-Cookie: "u8);
-        _plan.WriteCookie(response, Endpoint!, _isSecure, nowSeconds);
+        _plan.WriteCookie(response, Endpoint!, IsSecure, nowSeconds);
         response.Append("\r\n\r\n"u8);
     }
 

@@ -79,4 +79,7 @@ internal enum HandshakeOutcome
 
     /// <summary>No good PROXY protocol header came where one must: the connection was closed.</summary>
     BadProxyHeader = 24,
+
+    /// <summary>The route sends its clients elsewhere: 301 to 308.</summary>
+    Redirected = 25,
 }

@@ -5,7 +5,6 @@ using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Handshakes;
-using Holdfast.Wire.Http1;
 using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Handshakes;
@@ -18,7 +17,7 @@ namespace Holdfast.Gateway.Handshakes;
 internal sealed partial class HandshakePolicy
 {
     /// <summary>Beside the client's: what an auth service may add (64 lines), and what the gateway adds.</summary>
-    private const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64 + 16;
+    public const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64 + 16;
 
     /// <summary>Milliseconds that an answer may be late beyond its own time-out, on a busy machine.</summary>
     private const int AuthGrace = 5_000;
@@ -108,9 +107,8 @@ internal sealed partial class HandshakePolicy
         if (attempt.Backend.Queue.TakeGate(attempt.Place) is not { } gate)
             return Pick(handshake, attempt);
         var view = UpstreamView(handshake);
-        var isSecure = _upstreamHead.TryGet("x-forwarded-proto"u8, out var proto) && HeadRules.NameEquals(proto, "https"u8);
         _ = _upstreamHead.TryGet("x-forwarded-host"u8, out var host);
-        var question = AuthQuestion.From(gate, in view, handshake.Client, isSecure ? "https" : "http", host);
+        var question = AuthQuestion.From(gate, in view, handshake.Client, attempt.IsSecure ? "https" : "http", host);
         attempt.Stage = AdmissionStage.Auth;
         attempt.AskedAt = handshake.Now;
         attempt.Auth = PendingAuth.Begin(gate, question, handshake.Ticket, Resume);
@@ -157,7 +155,9 @@ internal sealed partial class HandshakePolicy
         {
             case Reservation.Taken:
                 backend.Queue.Use(attempt.Place);
-                return Dial(handshake, attempt);
+                return !attempt.Filters.ChangesRequests || UpgradeHeads.Filter(handshake.UpstreamRequest, _upstreamHead, attempt.Filters)
+                    ? Dial(handshake, attempt)
+                    : Refuse(handshake, HandshakeOutcome.HeadTooLarge, "The request head is over 32 KiB with what the route's filters add.");
             case Reservation.Full:
                 return Refuse(handshake, HandshakeOutcome.BackendFull, "Every endpoint has as many connections as it may.");
             case Reservation.None:

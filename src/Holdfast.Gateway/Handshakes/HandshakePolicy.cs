@@ -1,4 +1,5 @@
 using Holdfast.Gateway.Admission;
+using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Holding;
 using Holdfast.Gateway.Hosting;
@@ -28,12 +29,16 @@ internal sealed partial class HandshakePolicy(
     /// <summary>Attempts kept for later handshakes.</summary>
     private const int MostIdle = 256;
 
+    private const string GatewayFull = "The gateway is at its limit of connections.";
+
     private readonly RequestHead _head = new();
     private readonly Stack<HandshakeAttempt> _idle = new();
     private HandshakeOutcome _outcome;
     private int _status;
 
     public ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer) => runtime.ListenerOf(listenerId).ProxyHeaderOf(peer);
+
+    public bool IsHandedOffUnread(int listenerId) => runtime.ListenerOf(listenerId).Options.Tls is not null;
 
     public HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head)
     {
@@ -72,19 +77,26 @@ internal sealed partial class HandshakePolicy(
         if (UpgradeRules.Check(_head, out var outcome) is { } detail)
             return Refuse(handshake, outcome, detail);
 
-        handshake.Client = ClientAddress.Of(handshake.Peer, _head, runtime.ListenerOf(handshake.ListenerId).Trusted, out var isTrusted);
-        if (!runtime.Routes.TryMatch(_head.View, out var route))
+        var listener = runtime.ListenerOf(handshake.ListenerId);
+        handshake.Client = ClientAddress.Of(handshake.Peer, _head, listener.Trusted, out var isTrusted);
+        if (!runtime.Routes.TryMatch(_head.View with { Listener = listener.Options.Name }, out var route))
             return Refuse(handshake, HandshakeOutcome.NoRoute, "No route matches this host and path.");
+        var isSecure = isTrusted && _head.TryGet("x-forwarded-proto"u8, out var proto) ? HeadRules.NameEquals(proto, "https"u8) : handshake.IsSecure;
+        if (route.Filters.RedirectOf(_head, isSecure, out var redirect, isTrusted) is { } location)
+            return Redirect(handshake, redirect, location);
         if (!IsOriginAllowed(route, isTrusted))
             return Refuse(handshake, HandshakeOutcome.OriginRefused, "This origin may not open WebSockets here.");
         if (route.Choose(random) is not { } backend)
             return Refuse(handshake, HandshakeOutcome.NoBackend, "Every backend of the route has weight 0.");
 
-        if (!runtime.TryAdmit(handshake.ListenerId))
-            return Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway is at its limit of connections.");
+        var places = new ConnectionPlaces(handshake.IsCounted, IsBridged: backend.Tls is not null);
+        if (!runtime.TryAdmit(handshake.ListenerId, places))
+            return Refuse(handshake, HandshakeOutcome.GatewayFull, GatewayFull);
         if (!_idle.TryPop(out var attempt))
             attempt = new HandshakeAttempt();
-        attempt.Begin(backend);
+        attempt.Begin(backend, route.Filters);
+        places.KeepIn(ref attempt.Claims);
+        attempt.IsSecure = isSecure;
         handshake.PolicyState = attempt;
         if (!TryEnter(handshake, attempt, out var entry))
             return HandshakeStep.Refuse;
@@ -95,7 +107,7 @@ internal sealed partial class HandshakePolicy(
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
         attempt.Hold = holds.Of(backend);
         _ = handshake.UpstreamRequest.Reserve(head.Length + UpgradeHeads.Added);
-        var facts = new HeadFacts(handshake.Peer, isTrusted, handshake.IsSecure, handshake.Id, route.Filters);
+        var facts = new HeadFacts(handshake.Peer, isTrusted, handshake.IsSecure, handshake.Id, FilterPlan.None);
         UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, in facts, extensions: attempt.Hold is null);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);
@@ -107,6 +119,7 @@ internal sealed partial class HandshakePolicy(
         RequestFault.HeadTimeout => Refuse(handshake, HandshakeOutcome.HeadTimeout, "The request head did not come whole in time."),
         RequestFault.HeadTooLarge => Refuse(handshake, HandshakeOutcome.HeadTooLarge, "The request head is over 32 KiB."),
         RequestFault.BadProxyHeader => Refuse(handshake, HandshakeOutcome.BadProxyHeader, ""),
+        RequestFault.NoUpgrade => Refuse(handshake, HandshakeOutcome.BadRequest, "This is no WebSocket handshake."),
         _ => Refuse(handshake, HandshakeOutcome.BadRequest, Refusals.Describe(HeadFault.ControlByte)),
     };
 
@@ -123,6 +136,7 @@ internal sealed partial class HandshakePolicy(
             DialFailure.ConnectTimeout or DialFailure.ResponseTimeout =>
                 Refuse(handshake, HandshakeOutcome.EndpointTimeout, "No endpoint answered in time."),
             DialFailure.MalformedResponse => Refuse(handshake, HandshakeOutcome.EndpointFailed, "The endpoint's answer to the handshake was not valid."),
+            DialFailure.TlsFailed => Refuse(handshake, HandshakeOutcome.EndpointFailed, "TLS with the endpoint failed."),
             _ => Refuse(handshake, HandshakeOutcome.EndpointFailed, "No endpoint could be reached."),
         };
     }
@@ -143,7 +157,7 @@ internal sealed partial class HandshakePolicy(
                 handshake.Settings = SettingsOf(attempt);
                 handshake.SubProtocol = UpgradeRules.SubProtocolOf(in response);
                 handshake.Hold = HoldPlans.Fits(attempt.Backend, in response) ? attempt.Hold : null;
-                UpgradeHeads.WriteSwitching(handshake.Response, in response);
+                UpgradeHeads.WriteSwitching(handshake.Response, in response, attempt.Filters);
                 attempt.AppendCookie(handshake.Response, runtime.Time.GetUtcNow().ToUnixTimeSeconds());
                 return HandshakeStep.Upgrade;
 
@@ -166,9 +180,16 @@ internal sealed partial class HandshakePolicy(
 
     public bool HandOff(Handshake handshake, int fd, ReadOnlySpan<byte> received)
     {
-        if (handOff.TryHandOff(fd, handshake.ListenerId, handshake.Peer, isTls: false, received))
+        // It is TLS where it is not read.
+        var isTls = handshake.IsSecure;
+        var isAdmitted = runtime.TryAdmit(handshake.ListenerId);
+        if (isAdmitted && handOff.TryHandOff(fd, handshake.ListenerId, handshake.Peer, isTls, received))
             return true;
-        _ = Refuse(handshake, HandshakeOutcome.GatewayFull, "The gateway has too many requests waiting.");
+        if (isAdmitted)
+            runtime.Leave(handshake.ListenerId);
+        _ = Refuse(handshake, HandshakeOutcome.GatewayFull, isAdmitted ? "The gateway has too many requests waiting." : GatewayFull);
+        if (isTls)
+            _status = 0;    // There is no answer in plain text to TLS.
         return false;
     }
 
@@ -192,8 +213,9 @@ internal sealed partial class HandshakePolicy(
         var endpoint = attempt?.Last;
         if (attempt is not null)
         {
+            var places = ConnectionPlaces.Of(in attempt.Claims);
             attempt.Leave(handshake.Client, handshake.Now);
-            runtime.Leave(handshake.ListenerId);
+            runtime.Leave(handshake.ListenerId, places);
         }
 
         Report(handshake, outcome, status, attempt?.Backend, endpoint);
@@ -206,7 +228,7 @@ internal sealed partial class HandshakePolicy(
         var backend = runtime.BackendOf(end.BackendId);
         endpoint.Release();
         backend.Counts.Release(in end.Claims, end.Client);
-        runtime.Leave(end.ListenerId);
+        runtime.Leave(end.ListenerId, ConnectionPlaces.Of(in end.Claims));
         telemetry.OnPairEnded(in end, backend, endpoint);
     }
 
@@ -231,6 +253,7 @@ internal sealed partial class HandshakePolicy(
     private static HandshakeStep Dial(Handshake handshake, HandshakeAttempt attempt)
     {
         handshake.Target = attempt.Endpoint!.Resolved?.Address ?? default;
+        handshake.Dialer = attempt.Backend.DialerOf(attempt.Endpoint);
         // While others could be asked, one endpoint may use half of what is left.
         handshake.AttemptTimeout = attempt.HasOther ? Math.Max(1, handshake.Remaining / 2) : 0;
         return HandshakeStep.Dial;
@@ -267,11 +290,18 @@ internal sealed partial class HandshakePolicy(
         return HandshakeStep.Refuse;
     }
 
+    private HandshakeStep Redirect(Handshake handshake, int status, string location)
+    {
+        (_outcome, _status) = (HandshakeOutcome.Redirected, status);
+        Refusals.WriteRedirect(handshake.Response, status, location);
+        return HandshakeStep.Refuse;
+    }
+
     private HandshakeStep RelayRefusal(Handshake handshake, in ResponseHead response)
     {
         (_outcome, _status) = (HandshakeOutcome.EndpointRefused, response.Status);
         handshake.Body = new ResponseBody(response.Framing, Math.Max(0, response.ContentLength));
-        UpgradeHeads.WriteRefusal(handshake.Response, in response);
+        UpgradeHeads.WriteRefusal(handshake.Response, in response, AttemptOf(handshake).Filters);
         return HandshakeStep.RelayRefusal;
     }
 

@@ -41,6 +41,8 @@ internal static class UpgradeHeads
         WriteStart(output, head, in facts, head.Method, withoutExtensions: false, auth);
         foreach (var (name, value) in copied)
             AppendLine(output, Encoding.ASCII.GetBytes(name), Encoding.Latin1.GetBytes(value));
+        if (head.Lists("te"u8, "trailers"u8))
+            output.Append("TE: trailers\r\nConnection: TE\r\n"u8);
         if (head.IsChunked)
         {
             output.Append("Transfer-Encoding: chunked\r\n"u8);
@@ -105,23 +107,53 @@ internal static class UpgradeHeads
         output.Append("\r\n\r\n"u8);
     }
 
+    /// <summary>
+    /// Changes a head for an endpoint as the route's filters say. Last of all: admission judges what the client has sent, and what the auth service has said is in the head.
+    /// False: it would be too long.
+    /// </summary>
+    /// <param name="output">A whole head.</param>
+    /// <param name="scratch">Is made to hold it as it was.</param>
+    public static bool Filter(ByteBuffer output, RequestHead scratch, FilterPlan filters)
+    {
+        if (scratch.Parse(output.Bytes) is var fault and not HeadFault.None)
+            throw new InvalidOperationException("The head for the endpoint breaks our own rules: " + fault);
+        output.Clear();
+        output.Append(scratch.Method);
+        output.Append((byte)' ');
+        filters.AppendTarget(output, scratch);
+        output.Append(" HTTP/1.1\r\n"u8);
+        for (var i = 0; i < scratch.HeaderCount; i++)
+        {
+            var name = scratch.Name(i);
+            if (HeadRules.NameEquals(name, "host"u8))
+                AppendLine(output, name, filters.HostOf(scratch));
+            else if (!filters.DropsRequestHeader(name))
+                AppendLine(output, name, scratch.Value(i));
+        }
+
+        filters.AppendRequestHeaders(output);
+        output.Append("\r\n"u8);
+        return output.Length <= MaxHead;
+    }
+
     /// <summary>Writes the 101 for the client.</summary>
-    public static void WriteSwitching(ByteBuffer output, in ResponseHead head)
+    public static void WriteSwitching(ByteBuffer output, in ResponseHead head, FilterPlan filters)
     {
         output.Clear();
         output.Append("HTTP/1.1 101 Switching Protocols\r\n"u8);
         foreach (var line in head)
         {
             if (!IsHopByHop(line.Name) && !IsHoldfast(line.Name) && !HeadRules.NameEquals(line.Name, "content-length"u8)
-                && !head.Lists(ResponseHeader.Connection, line.Name))
+                && !head.Lists(ResponseHeader.Connection, line.Name) && !filters.DropsResponseHeader(line.Name))
                 AppendLine(output, line.Name, line.Value);
         }
 
+        filters.AppendResponseHeaders(output);
         output.Append("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"u8);
     }
 
     /// <summary>Writes an endpoint's refusal for the client; its body follows as framed, and the connection closes after it.</summary>
-    public static void WriteRefusal(ByteBuffer output, in ResponseHead head)
+    public static void WriteRefusal(ByteBuffer output, in ResponseHead head, FilterPlan filters)
     {
         output.Clear();
         output.Append("HTTP/1.1 "u8);
@@ -136,10 +168,11 @@ internal static class UpgradeHeads
             var kept = HeadRules.NameEquals(name, "transfer-encoding"u8)
                 || (HeadRules.NameEquals(name, "upgrade"u8) && head.Status == 426)
                 || (!IsHopByHop(name) && !head.Lists(ResponseHeader.Connection, name));
-            if (kept && !IsHoldfast(name))
+            if (kept && !IsHoldfast(name) && !filters.DropsResponseHeader(name))
                 AppendLine(output, name, line.Value);
         }
 
+        filters.AppendResponseHeaders(output);
         output.Append("Connection: close\r\n\r\n"u8);
     }
 
@@ -196,7 +229,7 @@ internal static class UpgradeHeads
     private static void WriteEnd(ByteBuffer output, RequestHead head, in HeadFacts facts)
     {
         WriteForwarded(output, head, in facts);
-        if (!head.TryGet("traceparent"u8, out _))
+        if (!head.TryGet("traceparent"u8, out _) && !facts.Filters.DropsRequestHeader("traceparent"u8))
             WriteTraceParent(output);
         output.Append("Holdfast-Connection-Id: "u8);
         AppendHex(output, facts.Id);

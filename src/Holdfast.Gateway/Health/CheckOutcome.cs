@@ -20,6 +20,9 @@ internal enum CheckOutcome
 
     /// <summary>The gateway had no descriptor or port left: says nothing of the endpoint, and counts for nothing.</summary>
     NotMade = 5,
+
+    /// <summary>It does not speak TLS, or its certificate is refused.</summary>
+    TlsFailed = 6,
 }
 
 /// <summary>One check's end.</summary>

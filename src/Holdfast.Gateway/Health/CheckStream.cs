@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using System.Text;
 using Holdfast.Wire.Http1;
 
@@ -7,7 +6,7 @@ namespace Holdfast.Gateway.Health;
 /// <summary>
 /// A check's connection: sends, and keeps of what it reads only what nobody has taken yet, in a buffer that never grows. One thread at a time.
 /// </summary>
-internal sealed class CheckStream(Socket socket)
+internal sealed class CheckStream(Stream connection)
 {
     /// <summary>Bytes of all heads of an answer at most, interim ones included: as on the loops.</summary>
     public const int MaxHead = 32 * 1024;
@@ -21,20 +20,16 @@ internal sealed class CheckStream(Socket socket)
 
     public void Take(int count) => _start += count;
 
-    public async Task SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel)
-    {
-        while (!bytes.IsEmpty)
-            bytes = bytes[await socket.SendAsync(bytes, SocketFlags.None, cancel).ConfigureAwait(false)..];
-    }
+    public ValueTask SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel) => connection.WriteAsync(bytes, cancel);
 
-    public Task SendAsync(string text, CancellationToken cancel) => SendAsync(Encoding.ASCII.GetBytes(text), cancel);
+    public ValueTask SendAsync(string text, CancellationToken cancel) => SendAsync(Encoding.ASCII.GetBytes(text), cancel);
 
     /// <summary>Reads more behind what is unread. False: the peer has ended its direction. What is unread must leave room.</summary>
     public async Task<bool> ReadAsync(CancellationToken cancel)
     {
         Unread.CopyTo(_buffer);
         (_start, _end) = (0, _end - _start);
-        var read = await socket.ReceiveAsync(_buffer.AsMemory(_end), SocketFlags.None, cancel).ConfigureAwait(false);
+        var read = await connection.ReadAsync(_buffer.AsMemory(_end), cancel).ConfigureAwait(false);
         _end += read;
         return read > 0;
     }

@@ -102,7 +102,7 @@ internal static class WebSocketCheck
                 stream.Take(stream.Unread.Length);
             while (await stream.ReadAsync(cancel).ConfigureAwait(false));
         }
-        catch (Exception e) when (e is OperationCanceledException or System.Net.Sockets.SocketException)
+        catch (Exception e) when (e is OperationCanceledException or IOException)
         {
             // It keeps the connection, or has reset it.
         }

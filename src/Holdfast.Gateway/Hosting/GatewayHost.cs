@@ -11,6 +11,7 @@ using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Holding;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.Telemetry;
+using Holdfast.Gateway.Tls;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
 using Holdfast.Relay.Pairs;
@@ -20,7 +21,6 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;
@@ -77,6 +77,7 @@ public sealed class GatewayHost : IAsyncDisposable
     private readonly IPEndPoint _adminAddress;
     private readonly WebApplication _app;
     private readonly HttpForwarder _forwarder;
+    private readonly RequestServer _server;
     private readonly GatewayTelemetry _telemetry;
     private readonly Resolver _resolver;
     private readonly EndpointDiscovery _discovery;
@@ -96,14 +97,14 @@ public sealed class GatewayHost : IAsyncDisposable
     {
         _configuration = configuration;
         _adminAddress = configuration.Admin.Address;
-        _runtime = new GatewayRuntime(options.Time, new LoopClock(options.LoopTime));
+        _runtime = new GatewayRuntime(options.Time, new LoopClock(options.LoopTime), options.LongestPiece);
         _runtime.Secrets.Load(configuration);
+        _runtime.Certificates.Load(configuration);
         _runtime.Apply(configuration);
+        _runtime.Certificates.Keep(configuration);
         _runtime.Configuration.Start(null, default, options.Time.GetUtcNow());
         _listeners = new ListenerSet(_runtime, DescriptorBudget.Cap(Sys.DescriptorLimit()));
         _token = new AdminToken(configuration.Admin);
-        _forwarder = new HttpForwarder(_runtime, options.LongestPiece);
-
         var guards = new RequestGuards(options.Time);
 
         // Empty: no settings file, variable or argument but our own decides anything here.
@@ -113,11 +114,11 @@ public sealed class GatewayHost : IAsyncDisposable
         builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ "));
         builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddSingleton<IConnectionListenerFactory, SocketTransportFactory>();
-        builder.Services.AddSingleton<HandOffListenerFactory>();
+        builder.Services.AddSingleton(s => new HandOffListenerFactory(_runtime, s.GetRequiredService<ILogger<HandOffListenerFactory>>()));
         builder.Services.AddSingleton<IConnectionListenerFactory>(static s => s.GetRequiredService<HandOffListenerFactory>());
         builder.Services.AddRoutingCore();
         builder.Services.AddMetrics();
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.AllowResponseHeaderCompression = false;
@@ -129,8 +130,9 @@ public sealed class GatewayHost : IAsyncDisposable
             // Values are the peers' bytes, to be passed on as they are.
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
-            // A TLS end point puts it behind UseHttps.
             kestrel.Listen(new HandOffEndPoint(isTls: false), l => (l.Protocols, _) = (HttpProtocols.Http1, l.Use(guards.Middleware)));
+            TlsListening.Limit(kestrel.Limits.Http2);
+            kestrel.Listen(new HandOffEndPoint(isTls: true), l => TlsListening.Use(l, _runtime, guards, name => _telemetry?.OnTlsHandshakeFailed(name)));
         });
         _app = builder.Build();
         _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
@@ -138,10 +140,13 @@ public sealed class GatewayHost : IAsyncDisposable
             _live = new LiveConfiguration(file, _runtime.Configuration, ApplyAsync, options.Time, _logger);
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
+        _forwarder = new HttpForwarder(_runtime, _telemetry, options.LongestPiece);
+        _server = new RequestServer(_runtime, _forwarder, _telemetry);
+        guards.OnRefused = _server.OnRefused;
         _resolver = new Resolver(options.Names, options.Time);
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
-        _app.Use((context, next) => context.Features.Get<ClientConnection>() is { } client ? ServeAsync(context, client) : next(context));
+        _app.Use((context, next) => context.Features.Get<ClientConnection>() is { } client ? _server.ServeAsync(context, client) : next(context));
         _app.UseRouting();
         _app.MapAdmin(_runtime, _telemetry, _token, () => _ = StopAsync(atOnce: false));
     }
@@ -155,6 +160,9 @@ public sealed class GatewayHost : IAsyncDisposable
     public Task Ended => _ended.Task;
 
     internal GatewayRuntime Runtime => _runtime;
+
+    /// <summary>Connections to endpoints that wait for a plain request.</summary>
+    internal int IdleUpstreamConnections => _forwarder.IdleConnections;
 
     /// <summary>Standard output, as the access log wants it. Not to be disposed.</summary>
     public static Stream OpenAccessLog() => AccessLog.OpenStandardOutput();
@@ -189,11 +197,13 @@ public sealed class GatewayHost : IAsyncDisposable
             if (_runtime.Phase is GatewayPhase.Closing or GatewayPhase.Stopped)
                 throw new OperationCanceledException("The gateway stops.");
             _runtime.Secrets.Load(configuration);
+            _runtime.Certificates.Load(configuration);
             var change = await _listeners.OpenAsync(configuration.Listeners, AdminAddress).ConfigureAwait(false);
             await _discovery.ApplyAsync(configuration, _stopped.Token).ConfigureAwait(false);
             var needsRestart = ApplyAdmin(configuration.Admin);
             _configuration = configuration;
             await _listeners.CommitAsync(change).ConfigureAwait(false);
+            _runtime.Certificates.Keep(configuration);
             foreach (var listener in change.Opened)
                 HostLog.Listening(_logger, listener.Options.Name, listener.Address.ToString());
             foreach (var listener in change.Removed)
@@ -242,12 +252,14 @@ public sealed class GatewayHost : IAsyncDisposable
         foreach (var loop in _runtime.Loops)
             loop.Dispose();
         await _health.DisposeAsync().ConfigureAwait(false);
+        await _runtime.Certificates.DisposeAsync().ConfigureAwait(false);
         await _forgetting.ConfigureAwait(false);
         await _discovery.DisposeAsync().ConfigureAwait(false);
         _resolver.Dispose();
         _otlp?.Dispose();
         _telemetry.Dispose();
         _forwarder.Dispose();
+        _runtime.Links.Dispose();
         foreach (var backend in _runtime.KnownBackends)
         {
             backend.Auth?.Dispose();
@@ -280,6 +292,7 @@ public sealed class GatewayHost : IAsyncDisposable
         await _discovery.ApplyAsync(_configuration, cancel).ConfigureAwait(false);
         _forgetting = ForgetGoneAsync(_stopped.Token);
         _health.Start();
+        _runtime.Certificates.Start();
 
         try
         {
@@ -301,15 +314,6 @@ public sealed class GatewayHost : IAsyncDisposable
         HostLog.Admin(_logger, AdminAddress.ToString());
         HostLog.Capacity(_logger, _runtime.UsableConnections, descriptors, loops.Length);
         _live?.Start();
-    }
-
-    /// <summary>One request that Kestrel has read.</summary>
-    private async Task ServeAsync(HttpContext context, ClientConnection client)
-    {
-        using var request = new PlainRequest(context, client, _runtime.ListenerOf(client.ListenerId).Trusted);
-        await (request.Fault == HeadFault.None
-            ? _forwarder.ForwardAsync(request)
-            : request.RefuseAsync(Refusals.OutcomeOf(request.Fault) == HandshakeOutcome.HeadTooLarge ? 431 : 400, Refusals.Describe(request.Fault))).ConfigureAwait(false);
     }
 
     private async Task StopAndTellAsync()
@@ -355,13 +359,15 @@ public sealed class GatewayHost : IAsyncDisposable
 
             _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
         }
-        while (_runtime.Loops.Any(static l => l.Load > 0) && _runtime.Clock.Milliseconds < deadline);
+        while ((_runtime.Loops.Any(static l => l.Load > 0) || _runtime.Links.Count > 0) && _runtime.Clock.Milliseconds < deadline);
 
         await DisposeAsync().ConfigureAwait(false);
         HostLog.Stopped(_logger);
     }
 
-    /// <summary>Spreads the closes over shutdown.duration, so that clients do not all come back at once. Ends early when hurried.</summary>
+    /// <summary>
+    /// Spreads the closes over shutdown.duration, so that clients do not all come back at once; plain requests have as long to get their answers. Ends early when hurried.
+    /// </summary>
     private async Task DrainAsync(PeriodicTimer timer)
     {
         var start = _runtime.Clock.Milliseconds;
@@ -375,7 +381,7 @@ public sealed class GatewayHost : IAsyncDisposable
             });
         }
 
-        while (_runtime.Clock.Milliseconds - start < plan.Duration && _runtime.Established > 0 && !_hurry.IsCancellationRequested)
+        while (_runtime.Clock.Milliseconds - start < plan.Duration && _runtime.Established + _server.InFlight > 0 && !_hurry.IsCancellationRequested)
             _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
     }
 

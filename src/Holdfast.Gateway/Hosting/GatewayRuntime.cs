@@ -4,9 +4,12 @@ using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Affinity;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Draining;
+using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Health;
+using Holdfast.Gateway.Links;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Routing;
+using Holdfast.Gateway.Tls;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Handshakes;
 using Holdfast.Relay.Holding;
@@ -35,12 +38,15 @@ internal sealed class GatewayRuntime
 
     private readonly BackendHost _host;
 
-    public GatewayRuntime(TimeProvider time, LoopClock clock)
+    /// <param name="longestPiece">How long a peer may take over one piece of what it is sent, where no loop sees it.</param>
+    public GatewayRuntime(TimeProvider time, LoopClock clock, TimeSpan? longestPiece = null)
     {
         (Time, Clock, StartedAt) = (time, clock, time.GetUtcNow());
+        Links = new OpenLinks(time, longestPiece ?? HttpForwarder.LongestPiece);
         Drains = new EndpointDrains(this);
         var queue = new QueueHost(time, () => clock.Milliseconds, action => Loops[0].Post(_ => action()));
-        _host = new BackendHost(new HealthEvents(() => Logger), queue, () => Logger);
+        Certificates = new CertificateStore(time, () => Logger);
+        _host = new BackendHost(new HealthEvents(() => Logger), queue, Links, () => Logger, options => new UpstreamTls(options, Certificates, time));
     }
 
     public TimeProvider Time { get; }
@@ -52,6 +58,9 @@ internal sealed class GatewayRuntime
 
     /// <summary>Loaded before a configuration is applied.</summary>
     public AffinitySecrets Secrets { get; } = new();
+
+    /// <summary>Loaded before a configuration is applied.</summary>
+    public CertificateStore Certificates { get; }
 
     /// <summary>What held connections may keep of their clients' messages, all together.</summary>
     public HoldMemory HoldMemory { get; } = new(capacity: 0);
@@ -75,6 +84,9 @@ internal sealed class GatewayRuntime
     }
 
     public ConfigurationStatus Configuration { get; } = new();
+
+    /// <summary>Connections that a loop relays and others hold.</summary>
+    public OpenLinks Links { get; }
 
     /// <summary>Relayed connections that fit under the limit of open files.</summary>
     public int UsableConnections { get; set; }
@@ -103,26 +115,31 @@ internal sealed class GatewayRuntime
 
     public int Established => Loops.Sum(static l => l.Established);
 
+    /// <summary>Places taken of <see cref="UsableConnections"/>.</summary>
+    public int Admitted => Volatile.Read(ref _admitted);
+
     /// <summary>
     /// Takes a place for a connection under the listener's limit and the descriptors', handshakes included, so that a burst cannot overshoot.
     /// True: give it back with exactly one <see cref="Leave"/>. Any thread.
     /// </summary>
-    public bool TryAdmit(int listenerId)
+    public bool TryAdmit(int listenerId, ConnectionPlaces places = default)
     {
-        if (Interlocked.Increment(ref _admitted) <= UsableConnections)
+        if (Interlocked.Add(ref _admitted, places.Count) <= UsableConnections)
         {
-            if (ListenerOf(listenerId).TryAdmit())
+            if (places.IsCounted || ListenerOf(listenerId).TryAdmit())
                 return true;
         }
 
-        Interlocked.Decrement(ref _admitted);
+        Interlocked.Add(ref _admitted, -places.Count);
         return false;
     }
 
-    public void Leave(int listenerId)
+    /// <param name="places">As they were taken.</param>
+    public void Leave(int listenerId, ConnectionPlaces places = default)
     {
-        ListenerOf(listenerId).Leave();
-        Interlocked.Decrement(ref _admitted);
+        if (!places.IsCounted)
+            ListenerOf(listenerId).Leave();
+        Interlocked.Add(ref _admitted, -places.Count);
     }
 
     /// <summary>Makes a listener known under an id of its own, before it accepts.</summary>
@@ -187,14 +204,14 @@ internal sealed class GatewayRuntime
         }
     }
 
-    /// <summary>Forgets endpoints that left, have no connection any more and keep no session. Called now and then, by one thread.</summary>
+    /// <summary>Forgets endpoints that left, have no connection or request any more and keep no session. Called now and then, by one thread.</summary>
     public void ForgetGone()
     {
         lock (_gate)
         {
             foreach (var backend in KnownBackends)
             {
-                var gone = Array.FindAll(backend.Leaving.ToArray(), e => e.Connections == 0 && !backend.KeepsSessions(e, Clock.Milliseconds));
+                var gone = Array.FindAll(backend.Leaving.ToArray(), e => e.InUse == 0 && !backend.KeepsSessions(e, Clock.Milliseconds));
                 if (gone.Length == 0)
                     continue;
                 backend.Apply(backend.Options, backend.Endpoints.ToArray(), [.. backend.Leaving.ToArray().Except(gone)]);

@@ -52,13 +52,30 @@ internal static class Refusals
         return status;
     }
 
+    /// <summary>Replaces what the buffer holds. A browser follows for pages, none for a WebSocket: the address is for clients that do.</summary>
+    public static void WriteRedirect(ByteBuffer response, int status, string location)
+    {
+        var reason = status switch
+        {
+            301 => "Moved Permanently",
+            302 => "Found",
+            303 => "See Other",
+            307 => "Temporary Redirect",
+            _ => "Permanent Redirect",
+        };
+        response.Clear();
+        response.Append(Encoding.ASCII.GetBytes(string.Create(
+            CultureInfo.InvariantCulture, $"HTTP/1.1 {status} {reason}\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")));
+    }
+
     /// <summary>Why nobody could be picked.</summary>
     public static string DescribeNone(BackendState backend) => backend.FailsEveryCheck
         ? "Every endpoint of the backend fails its health check."
         : "No endpoint of the backend is ready.";
 
-    public static HandshakeOutcome OutcomeOf(HeadFault fault) =>
-        fault is HeadFault.TooManyHeaders or HeadFault.TooLarge ? HandshakeOutcome.HeadTooLarge : HandshakeOutcome.BadRequest;
+    public static HandshakeOutcome OutcomeOf(HeadFault fault) => StatusOf(fault) == 431 ? HandshakeOutcome.HeadTooLarge : HandshakeOutcome.BadRequest;
+
+    public static int StatusOf(HeadFault fault) => fault is HeadFault.TooManyHeaders or HeadFault.TooLarge ? 431 : 400;
 
     public static string Describe(HeadFault fault) => fault switch
     {

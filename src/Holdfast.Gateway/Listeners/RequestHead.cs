@@ -42,6 +42,9 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
     private HeadFault _fault;
     private int _hosts, _contentLengths, _transferEncodings;
 
+    /// <summary>As given to the last <see cref="Parse(ReadOnlySpan{byte})"/>.</summary>
+    public ReadOnlySpan<byte> Bytes => _bytes.AsSpan(0, _length);
+
     public int HeaderCount { get; private set; }
 
     public bool IsHttp11 { get; private set; }

@@ -14,7 +14,7 @@ internal readonly ref struct RequestView
     /// <summary>The target after the first '?', without it; empty when there is none.</summary>
     public ReadOnlySpan<byte> Query { get; init; }
 
-    /// <summary>Name of the listener that it came in by; null: any.</summary>
+    /// <summary>Name of the listener that it came in by; null: not known, and routes that name listeners do not serve it.</summary>
     public string? Listener { get; init; }
 
     /// <summary>Null: a request without headers.</summary>

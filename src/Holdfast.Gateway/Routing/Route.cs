@@ -20,7 +20,7 @@ internal sealed class Route
     {
         (Index, Options) = (index, options);
         Origins = OriginRules.Compile(options.Origins);
-        Filters = new FilterPlan(options.Filters);
+        Filters = new FilterPlan(options.Filters, options.Path);
         _methods = [.. options.Methods.Select(Encoding.ASCII.GetBytes)];
         _headers = [.. options.Headers.Select(h => (Encoding.ASCII.GetBytes(h.Name.ToLowerInvariant()), Encoding.ASCII.GetBytes(h.Value)))];
         _query = [.. options.Query.Select(q => (Encoding.ASCII.GetBytes(q.Name), Encoding.ASCII.GetBytes(q.Value)))];
@@ -67,7 +67,21 @@ internal sealed class Route
 
     /// <summary>Everything but host and path.</summary>
     internal bool Matches(in RequestView request) =>
-        MatchesMethod(request.Method) && MatchesHeaders(request.Headers) && MatchesQuery(request.Query);
+        MatchesListener(request.Listener) && MatchesMethod(request.Method) && MatchesHeaders(request.Headers) && MatchesQuery(request.Query);
+
+    private bool MatchesListener(string? listener)
+    {
+        var names = Options.Listeners;
+        if (names.Count == 0)
+            return true;
+        for (var i = 0; i < names.Count; i++)
+        {
+            if (string.Equals(names[i], listener, StringComparison.Ordinal))
+                return true;
+        }
+
+        return false;
+    }
 
     private bool MatchesMethod(ReadOnlySpan<byte> method)
     {

@@ -17,7 +17,7 @@ namespace Holdfast.Gateway.Telemetry;
 /// Numbers per message are plain longs of the loops, read when asked; only a handshake and an end touch an instrument. Pages of reference:
 /// docs/reference/metrics.md.
 /// </summary>
-internal sealed class GatewayMetrics : IConnectionTelemetry
+internal sealed class GatewayMetrics : IConnectionTelemetry, IRequestTelemetry
 {
     public const string MeterName = "Holdfast.Gateway";
 
@@ -27,6 +27,9 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     /// <summary>In seconds. From what a re-home between two idle processes takes to the default of the hold's patience.</summary>
     private static readonly double[] RehomeBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+    /// <summary>In seconds. From a cached answer on the same machine to a long poll's usual 30 s, and beyond.</summary>
+    private static readonly double[] RequestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
     private readonly GatewayRuntime _runtime;
     private readonly EndpointDirectory _endpoints;
     private readonly Counter<long> _ends;
@@ -34,7 +37,10 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     private readonly Counter<long> _limitRefusals;
     private readonly Counter<long> _checks;
     private readonly Counter<long> _lookups;
+    private readonly Counter<long> _tlsFailures;
     private readonly Histogram<double> _handshakeSeconds;
+    private readonly Counter<long> _requests;
+    private readonly Histogram<double> _requestSeconds;
     private readonly Counter<long> _rehomes;
     private readonly Counter<long> _rehomeUnknown;
     private readonly Histogram<double> _rehomeSeconds;
@@ -48,7 +54,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         var meter = factory.Create(MeterName);
         _ends = meter.CreateCounter<long>("holdfast_connection_ends", "{connection}", "Established connections that ended, by first cause and the side it came from.");
         _handshakes = meter.CreateCounter<long>("holdfast_handshakes", "{handshake}", "Handshakes that ended, by outcome; the backend is empty when none was chosen.");
-        _limitRefusals = meter.CreateCounter<long>("holdfast_limit_refusals", "{refusal}", "Handshakes refused and connections ended because a limit was reached.");
+        _limitRefusals = meter.CreateCounter<long>("holdfast_limit_refusals", "{refusal}", "Handshakes and requests refused and connections ended because a limit was reached.");
         _checks = meter.CreateCounter<long>("holdfast_health_checks", "{check}", "Active health checks that ended, by outcome.");
         _handshakeSeconds = meter.CreateHistogram<double>(
             "holdfast_handshake_seconds",
@@ -56,6 +62,14 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
             "Time from the accept to the relayed 101, of handshakes that were upgraded.",
             tags: null,
             new InstrumentAdvice<double> { HistogramBucketBoundaries = HandshakeBuckets });
+
+        _requests = meter.CreateCounter<long>("holdfast_requests", "{request}", "Plain HTTP requests that ended, by the class of the status sent; the backend is empty when none was chosen.");
+        _requestSeconds = meter.CreateHistogram<double>(
+            "holdfast_request_seconds",
+            "s",
+            "Time from a plain request's head to the head of the endpoint's answer.",
+            tags: null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = RequestBuckets });
 
         _rehomes = meter.CreateCounter<long>("holdfast_rehomes", "{rehome}", "Re-homes of held connections that ended, by cause and outcome.");
         _rehomeSeconds = meter.CreateHistogram<double>(
@@ -68,9 +82,12 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
 
         _lookups = meter.CreateCounter<long>("holdfast_discovery_lookups", "{lookup}", "Look-ups of names that endpoints are found by, by outcome.");
 
+        _tlsFailures = meter.CreateCounter<long>("holdfast_tls_handshake_failures", "{handshake}", "TLS handshakes with clients that failed, or that clients gave up.");
+
         _ = meter.CreateObservableUpDownCounter("holdfast_connections", Connections, "{connection}", "Connections relayed now.");
         _ = meter.CreateObservableCounter("holdfast_connections_opened", Opened, "{connection}", "Connections established: the endpoint's 101 was verified and relayed.");
         _ = meter.CreateObservableUpDownCounter("holdfast_handshake_queue", Queues, "{handshake}", "Handshakes that wait for an endpoint now.");
+        _ = meter.CreateObservableUpDownCounter("holdfast_requests_in_flight", RequestsInFlight, "{request}", "Plain HTTP requests under way now.");
         _ = meter.CreateObservableCounter("holdfast_messages", Messages, "{message}", "Messages relayed, counted at the last frame of each.");
         _ = meter.CreateObservableCounter("holdfast_bytes", Bytes, "By", "Bytes received from one side for the other, frame headers and control frames included.");
         _ = meter.CreateObservableGauge("holdfast_endpoint_state", States, null, "1 for the phase and health that the endpoint is in.");
@@ -78,6 +95,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         _ = meter.CreateObservableGauge("holdfast_backend_imbalance", Imbalances, null, "The most connections of a ready endpoint over the mean of all ready ones; 1 is even.");
         _ = meter.CreateObservableGauge("holdfast_discovery_addresses", DiscoveredAddresses, "{address}", "Addresses of the last good answer for the backend's name.");
         _ = meter.CreateObservableGauge("holdfast_discovery_age_seconds", DiscoveryAges, "s", "Time since the last good answer for the backend's name; since it was first asked for while there is none.");
+        _ = meter.CreateObservableGauge("holdfast_certificate_expiration_timestamp_seconds", Expirations, "s", "When the certificate in force expires, or what is between it and the root if that is sooner, in seconds since 1970.");
         _ = meter.CreateObservableCounter("holdfast_loop_wakeups", WakeUps, "{wakeup}", "Times the loop's wait for events returned.");
         _ = meter.CreateObservableCounter("holdfast_accept_pauses", AcceptPauses, "{pause}", "Times accepting paused for want of file descriptors.");
         _ = meter.CreateObservableCounter("holdfast_access_log_dropped", accessLogDropped, "{line}", "Access log lines lost because the output was slow, full or closed.");
@@ -103,6 +121,16 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
             _endpoints.CountOpened(record.Backend, record.Endpoint);
     }
 
+    public void OnRequestEnded(in RequestRecord record)
+    {
+        var backend = new Tag("backend", record.Backend?.Name ?? "");
+        _requests.Add(1, backend, new Tag("code", CodeOf(record.Status)));
+        if (LimitKinds.Of(record.Outcome) is { } limit)
+            _limitRefusals.Add(1, backend, new Tag("limit", TelemetryNames.Of(limit)));
+        if (record.HeadSeconds >= 0)
+            _requestSeconds.Record(record.HeadSeconds, backend);
+    }
+
     public void OnRehomed(in RehomeEnd end, BackendState backend)
     {
         var tag = new Tag("backend", backend.Name);
@@ -124,6 +152,8 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     public void OnChecked(BackendState backend, CheckOutcome outcome) =>
         _checks.Add(1, new Tag("backend", backend.Name), new Tag("outcome", TelemetryNames.Of(outcome)));
 
+    public void OnTlsHandshakeFailed(string listener) => _tlsFailures.Add(1, new Tag("listener", listener));
+
     public void OnLookup(BackendState backend, LookupOutcome outcome) =>
         _lookups.Add(1, new Tag("backend", backend.Name), new Tag("outcome", TelemetryNames.Of(outcome)));
 
@@ -141,6 +171,25 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     {
         var measurements = new List<Measurement<long>>();
         _endpoints.VisitBackends(totals => measurements.Add(new Measurement<long>(totals.Opened, [new Tag("backend", totals.Backend.Name)])));
+        return measurements;
+    }
+
+    private static string CodeOf(int status) => (status / 100) switch
+    {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        0 => "none",
+        _ => "other",
+    };
+
+    private List<Measurement<long>> RequestsInFlight()
+    {
+        var measurements = new List<Measurement<long>>();
+        foreach (var backend in _runtime.Backends)
+            measurements.Add(new Measurement<long>(backend.RequestsInFlight, [new Tag("backend", backend.Name)]));
         return measurements;
     }
 
@@ -234,6 +283,20 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         {
             if (backend.Discovery is { } status)
                 measurements.Add(new Measurement<T>(value(status), [new Tag("backend", backend.Name)]));
+        }
+
+        return measurements;
+    }
+
+    private List<Measurement<double>> Expirations()
+    {
+        var measurements = new List<Measurement<double>>();
+        foreach (var listener in _runtime.Listeners)
+        {
+            if (listener.Options.Tls is not { } tls)
+                continue;
+            foreach (var certificate in _runtime.Certificates.Of(tls).Certificates.Distinct())
+                measurements.Add(new Measurement<double>(certificate.ExpiresAt.ToUnixTimeSeconds(), [new Tag("listener", listener.Options.Name), new Tag("certificate", certificate.ToString())]));
         }
 
         return measurements;

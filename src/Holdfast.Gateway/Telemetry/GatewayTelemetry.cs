@@ -10,7 +10,7 @@ using Holdfast.Relay.Pairs;
 namespace Holdfast.Gateway.Telemetry;
 
 /// <summary>All that is told of connections: metrics, access log, recent ends. One per process.</summary>
-internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
+internal sealed class GatewayTelemetry : IConnectionTelemetry, IRequestTelemetry, IDisposable
 {
     private readonly GatewayMetrics _metrics;
 
@@ -60,8 +60,17 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
         Endpoints.CountEnd(backend, endpoint, end.Reason);
     }
 
+    public void OnRequestEnded(in RequestRecord record)
+    {
+        _metrics.OnRequestEnded(in record);
+        AccessLog.OnRequestEnded(in record);
+    }
+
     /// <summary>An active check ended; any thread but a loop's.</summary>
     public void OnChecked(BackendState backend, CheckOutcome outcome) => _metrics.OnChecked(backend, outcome);
+
+    /// <summary>Any thread.</summary>
+    public void OnTlsHandshakeFailed(string listener) => _metrics.OnTlsHandshakeFailed(listener);
 
     public void OnLookup(BackendState backend, LookupOutcome outcome) => _metrics.OnLookup(backend, outcome);
 

@@ -21,6 +21,9 @@ public sealed class EventLoop : IDisposable
 
     // Thousands may fire together: heads that came together and were not finished in time. Sockets have their turn in between.
     private const int TimersPerTurn = 8;
+
+    // Requests that were read elsewhere, as many as heads are read.
+    private const int LinkedPerTurn = 4;
     private readonly LoopCore _core;
     private readonly PairRelay _relay;
     private readonly HandshakeDriver _handshakes;
@@ -30,10 +33,12 @@ public sealed class EventLoop : IDisposable
     private readonly ConcurrentQueue<Action<EventLoop>> _posted = new();
     private readonly ConcurrentQueue<Accepted> _handedOver = new();
     private readonly ConcurrentQueue<HandshakeTicket> _resumed = new();
+    private readonly ConcurrentQueue<LinkedRequest> _linked = new();
+    private readonly ConcurrentQueue<(DialTicket Ticket, DialFailure? Failure)> _dialed = new();
     private readonly Thread _thread;
     private Action<int, NativeAddress, int>? _distribute;
     private bool _stopping;
-    private bool _isDisposed;
+    private volatile bool _isDisposed;
     private int _asleep;
     private long _wakeUps;
     private long _longestTurn;
@@ -50,6 +55,7 @@ public sealed class EventLoop : IDisposable
         _core = new LoopCore(clock, capacity);
         _relay = new PairRelay(_core, policy);
         _handshakes = new HandshakeDriver(_core, _relay, policy);
+        _handshakes.Serve(this);
         _held = new HeldRelay(_core, _relay, _handshakes, rehomes, capacity);
         _acceptor = new Acceptor(_core, OnAccepted);
         _ = _core.Epoll.Register(_wakeUp.Fd, EpollEvents.In | EpollEvents.EdgeTriggered, WakeUpToken);
@@ -72,7 +78,7 @@ public sealed class EventLoop : IDisposable
     public int Established => _core.Established;
 
     /// <summary>Connections here or on their way here, handshakes included; any thread. What new ones are spread by.</summary>
-    public int Load => Volatile.Read(ref _load) + _handedOver.Count;
+    public int Load => Volatile.Read(ref _load) + _handedOver.Count + _linked.Count;
 
     /// <summary>Times epoll_wait returned; any thread.</summary>
     public long WakeUps => Volatile.Read(ref _wakeUps);
@@ -154,11 +160,24 @@ public sealed class EventLoop : IDisposable
     /// Gives this loop a request that was read elsewhere (<see cref="LinkedRequest"/>), soon; any thread. From here on it is a handshake like any other: what is answered comes out
     /// of the socket pair's far end, the 101 or a refusal and what follows it, as bytes.
     /// </summary>
-    public void Connect(LinkedRequest request) => throw new NotSupportedException();
+    public void Connect(LinkedRequest request)
+    {
+        _linked.Enqueue(request);
+        // It was queued before this looks, so either this or Dispose takes it out.
+        Interlocked.MemoryBarrier();
+        if (_isDisposed)
+            RejectLinked();
+        else
+            Wake();
+    }
 
     /// <summary>A dial by <see cref="IUpstreamDialer"/> has come to its end, soon; any thread. One that nobody waits for any more does nothing.</summary>
     /// <param name="failure">Null: the link may be written to.</param>
-    public void Dialed(DialTicket ticket, DialFailure? failure) => throw new NotSupportedException();
+    public void Dialed(DialTicket ticket, DialFailure? failure)
+    {
+        _dialed.Enqueue((ticket, failure));
+        Wake();
+    }
 
     /// <summary>On the loop's thread: takes a connection as just accepted.</summary>
     public void Adopt(int fd, in NativeAddress client, int listenerId)
@@ -194,7 +213,7 @@ public sealed class EventLoop : IDisposable
             var state = _core.Pairs[i].State;
             if (state == PairState.Relaying)
                 _ = _relay.Close(i, reason, EndSide.Gateway, downstream, upstream);
-            else if (state is PairState.ReadingProxyHeader or PairState.ReadingRequest or PairState.Waiting or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse
+            else if (state is PairState.ReadingProxyHeader or PairState.AwaitingHandOff or PairState.ReadingRequest or PairState.Waiting or PairState.Connecting or PairState.SendingRequest or PairState.AwaitingResponse
                 && _core.Pairs[i].Held == 0)
                 _handshakes.Shutdown(i);    // A re-home's handshake ends with its client's pair.
         }
@@ -258,6 +277,7 @@ public sealed class EventLoop : IDisposable
         _acceptor.Dispose();
         while (_handedOver.TryDequeue(out var accepted))
             Sys.Close(accepted.Fd);
+        RejectLinked();
         for (var i = 0; i < _core.Pairs.HighWater; i++)
         {
             if (_core.Pairs[i].State != PairState.Free)
@@ -312,6 +332,12 @@ public sealed class EventLoop : IDisposable
             _wakeUp.Signal();
     }
 
+    private void RejectLinked()
+    {
+        while (_linked.TryDequeue(out var request))
+            HandshakeDriver.Reject(request);
+    }
+
     private void OnAccepted(int fd, NativeAddress client, int listenerId)
     {
         if (_distribute is null)
@@ -359,6 +385,10 @@ public sealed class EventLoop : IDisposable
             OnReady(_core.Ready.Dequeue());
         for (int n = TimersPerTurn, index; n > 0 && (index = _core.Timers.NextExpired(_core.Now)) >= 0; n--)
             OnTimer(index);
+        for (var n = LinkedPerTurn; n > 0 && _linked.TryDequeue(out var request); n--)
+            _handshakes.OnLinked(request);
+        for (var n = _dialed.Count; n > 0 && _dialed.TryDequeue(out var dialed); n--)
+            _handshakes.OnDialed(dialed.Ticket, dialed.Failure);
         while (_handedOver.TryDequeue(out var accepted))
             Adopt(accepted.Fd, accepted.Client, accepted.ListenerId);
         for (var n = _resumed.Count; n > 0 && _resumed.TryDequeue(out var ticket); n--)
@@ -392,7 +422,7 @@ public sealed class EventLoop : IDisposable
             return 0;
         Volatile.Write(ref _asleep, 1);
         Interlocked.MemoryBarrier();
-        if (!_posted.IsEmpty || !_handedOver.IsEmpty || !_resumed.IsEmpty)
+        if (!_posted.IsEmpty || !_handedOver.IsEmpty || !_resumed.IsEmpty || !_linked.IsEmpty || !_dialed.IsEmpty)
             return 0;
         var timer = _core.Timers.UntilNext(_core.Now);
         return timer < 0 ? accept : accept < 0 ? timer : Math.Min(timer, accept);

@@ -1,4 +1,5 @@
 using Holdfast.Relay.Interop;
+using Holdfast.Relay.Links;
 using Holdfast.Relay.Pairs;
 using Holdfast.Relay.Timers;
 
@@ -22,6 +23,9 @@ internal sealed class LoopCore : IDisposable
     private const EpollEvents All = EpollEvents.In | EpollEvents.Out | EpollEvents.ReadHangUp | EpollEvents.EdgeTriggered;
 
     private readonly Queue<ulong> _ready = new();
+
+    // By descriptor: a re-home moves legs between pairs. Touched when a linked leg comes, ends or goes, not when bytes move.
+    private readonly Dictionary<int, SocketLink> _links = [];
     private EndpointTraffic[] _traffic = new EndpointTraffic[64];
     private int _lastGeneration;
     private int _established;
@@ -95,11 +99,7 @@ internal sealed class LoopCore : IDisposable
         for (var side = 0; side < 2; side++)
         {
             ref var leg = ref pair.Legs[side];
-            if (leg.Fd >= 0 && abort)
-                Sys.Abort(leg.Fd);
-            else if (leg.Fd >= 0)
-                Sys.Close(leg.Fd);
-            leg.Fd = -1;
+            Close(ref leg, abort);
             leg.Spill.Release();
             leg.Held.Release();
         }
@@ -107,6 +107,48 @@ internal sealed class LoopCore : IDisposable
         pair.State = PairState.Free;
         pair.Generation = 0;
         Pairs.Return(index);
+    }
+
+    /// <summary>A leg is the end of a socket pair from here on; its descriptor is set.</summary>
+    public void Link(ref Leg leg, SocketLink link)
+    {
+        leg.Flags |= LegFlags.Linked;
+        _links.Add(leg.Fd, link);
+    }
+
+    /// <summary>What stands behind a leg that is <see cref="LegFlags.Linked"/>.</summary>
+    public SocketLink LinkOf(in Leg leg) => _links[leg.Fd];
+
+    /// <summary>Sends FIN to a leg; the other direction stays open.</summary>
+    public void ShutdownWrite(ref Leg leg)
+    {
+        if (leg.Has(LegFlags.Linked))
+            LinkOf(in leg).IsPeerDone = (leg.Flags & (LegFlags.CloseReceived | LegFlags.ReadDone)) != 0;
+        Sys.ShutdownWrite(leg.Fd);
+    }
+
+    /// <summary>The one place where a leg loses its socket, if it has one: in order, or with RST.</summary>
+    public void Close(ref Leg leg, bool abort)
+    {
+        if (leg.Fd < 0)
+            return;
+        if (leg.Has(LegFlags.Linked) && _links.Remove(leg.Fd, out var link))
+        {
+            leg.Flags &= ~LegFlags.Linked;
+            // Before the descriptor goes: who reads its end at the other side knows by then how it ended.
+            link.OnLegClosed(abort);
+            Sys.Close(leg.Fd);
+        }
+        else if (abort)
+        {
+            Sys.Abort(leg.Fd);
+        }
+        else
+        {
+            Sys.Close(leg.Fd);
+        }
+
+        leg.Fd = -1;
     }
 
     /// <summary>Registers a leg's socket for its whole life: edge-triggered, both directions.</summary>

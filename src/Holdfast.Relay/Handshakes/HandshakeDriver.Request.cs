@@ -57,12 +57,18 @@ internal sealed partial class HandshakeDriver
 
                 if (header.HasSource)
                     pair.Client = handshake.Client = handshake.Peer = NativeAddress.From(header.Address, header.Port);
-                pair.State = PairState.ReadingRequest;
                 // From here on it is as if the connection began with the request.
                 searched = 0;
                 if (isKept)
                     handshake.Received.RemoveFirst(length);
                 bytes = isKept ? handshake.Received.Bytes : bytes[length..];
+                if (_policy.IsHandedOffUnread(pair.ListenerId))
+                {
+                    AwaitHandOff(index, ref pair, handshake, bytes);
+                    return;
+                }
+
+                pair.State = PairState.ReadingRequest;
             }
 
             var end = HeadEnd.Find(bytes, searched);
@@ -108,7 +114,10 @@ internal sealed partial class HandshakeDriver
         var step = _policy.OnRequest(handshake, bytes[..end]);
         if (step == HandshakeStep.HandOff)
         {
-            HandOff(index, ref pair, handshake, bytes);
+            if (handshake.IsLinked)
+                Fault(index, ref pair, handshake, RequestFault.NoUpgrade);
+            else
+                HandOff(index, ref pair, handshake, bytes);
             return;
         }
 

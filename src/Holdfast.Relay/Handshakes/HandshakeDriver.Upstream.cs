@@ -21,6 +21,8 @@ internal sealed partial class HandshakeDriver
         handshake.ResponseReceived.Clear();
         if (handshake.Target.IsEmpty)
             return DialFailure.NoAddress;
+        if (handshake.Dialer is { } dialer)
+            return DialLinked(index, ref pair, handshake, dialer);
         var fd = Sys.OpenStream(handshake.Target);
         if (fd < 0)
             return DialFailure.LocalResources;
@@ -49,6 +51,11 @@ internal sealed partial class HandshakeDriver
             return;
         }
 
+        BeginRequest(index, ref pair, handshake);
+    }
+
+    private void BeginRequest(int index, ref Pair pair, Handshake handshake)
+    {
         pair.State = PairState.SendingRequest;
         ArmTimer(index, ref pair, handshake.AttemptDeadline);
         SendRequest(index, ref pair, handshake);

@@ -33,6 +33,7 @@ internal sealed partial class HandshakeDriver
     private readonly List<Handshake> _handshakes = [];
     private readonly Stack<int> _free = new();
     private HeldRelay? _held;
+    private EventLoop.EventLoop? _loop;
 
     public HandshakeDriver(LoopCore core, PairRelay relay, IHandshakePolicy policy)
     {
@@ -43,6 +44,9 @@ internal sealed partial class HandshakeDriver
 
     /// <summary>Whose connections re-homes ask for. Before the first handshake.</summary>
     public void Serve(HeldRelay held) => _held = held;
+
+    /// <summary>Whom dialers answer. Before the first handshake.</summary>
+    public void Serve(EventLoop.EventLoop loop) => _loop = loop;
 
     /// <summary>Handshakes in flight that have begun to speak.</summary>
     public int InFlight => _handshakes.Count - _free.Count;
@@ -73,6 +77,8 @@ internal sealed partial class HandshakeDriver
 
         if (use == ProxyHeaderUse.Required)
             pair.State = PairState.ReadingProxyHeader;
+        else if (_policy.IsHandedOffUnread(listenerId))
+            pair.State = PairState.AwaitingHandOff;
         if (!_core.RegisterNewcomer(index))
         {
             _core.Free(index);
@@ -95,6 +101,8 @@ internal sealed partial class HandshakeDriver
         {
             if (pair.State is PairState.ReadingProxyHeader or PairState.ReadingRequest)
                 ReadRequest(index, ref pair);
+            else if (pair.State == PairState.AwaitingHandOff)
+                HandOffUnread(index, ref pair);
             else if (leg.Has(LegFlags.HungUp))
                 Abandon(index, ref pair, HandshakeEnd.ClientGone);
             return;
@@ -118,7 +126,7 @@ internal sealed partial class HandshakeDriver
             return;
         }
 
-        if (pair.State is PairState.ReadingProxyHeader or PairState.ReadingRequest)
+        if (pair.State is PairState.ReadingProxyHeader or PairState.AwaitingHandOff or PairState.ReadingRequest)
         {
             if (pair.HandshakeIndex < 0)
                 _core.Free(index);      // Never said a word: nobody waits for an answer.
@@ -197,24 +205,6 @@ internal sealed partial class HandshakeDriver
         Advance(index, ref pair, handshake, _policy.OnResumed(handshake, isTimeout));
     }
 
-    private void HandOff(int index, ref Pair pair, Handshake handshake, ReadOnlySpan<byte> bytes)
-    {
-        // The description lives on elsewhere: it must leave this epoll first.
-        _core.Newcomers.Unregister(pair.Down.Fd);
-        if (!_policy.HandOff(handshake, pair.Down.Fd, bytes))
-        {
-            if (_core.RegisterNewcomer(index))
-                Refuse(index, ref pair, handshake);
-            else
-                Abandon(index, ref pair, HandshakeEnd.Refused);
-            return;
-        }
-
-        pair.Down.Fd = -1;
-        Release(ref pair);
-        _core.Free(index);
-    }
-
     /// <summary>Does what the policy said, and goes on asking it while attempts fail at once.</summary>
     private void Advance(int index, ref Pair pair, Handshake handshake, HandshakeStep step)
     {
@@ -253,11 +243,9 @@ internal sealed partial class HandshakeDriver
         Advance(index, ref pair, handshake, PolicyOf(handshake).OnDialFailed(handshake, failure));
     }
 
-    private static void DropUpstream(ref Pair pair)
+    private void DropUpstream(ref Pair pair)
     {
-        if (pair.Up.Fd >= 0)
-            Sys.Close(pair.Up.Fd);
-        pair.Up.Fd = -1;
+        _core.Close(ref pair.Up, abort: false);
         pair.Up.Flags = LegFlags.None;
     }
 

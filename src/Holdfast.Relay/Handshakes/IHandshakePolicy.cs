@@ -46,6 +46,9 @@ public enum DialFailure
 
     /// <summary>The address was never resolved, or cannot be used.</summary>
     NoAddress,
+
+    /// <summary>The endpoint speaks no TLS that is accepted: its certificate is not good, or the two have nothing in common.</summary>
+    TlsFailed,
 }
 
 /// <summary>What was wrong before there was a request to judge.</summary>
@@ -60,6 +63,9 @@ public enum RequestFault
 
     /// <summary>The connection did not begin with a PROXY protocol header, or with a malformed one, or may not bring one. It gets no answer.</summary>
     BadProxyHeader,
+
+    /// <summary>A <see cref="Links.LinkedRequest"/> that is none: a bug of who made it.</summary>
+    NoUpgrade,
 }
 
 /// <summary>What a connection begins with.</summary>
@@ -105,6 +111,12 @@ public interface IHandshakePolicy : IDialPolicy
 {
     /// <summary>Asked once of each connection, when it is accepted.</summary>
     ProxyHeaderUse ProxyHeaderOf(int listenerId, in NativeAddress peer);
+
+    /// <summary>
+    /// Asked once of each connection, behind its PROXY protocol header where there must be one: what comes is not for the loop to read, so at its first byte the socket is given
+    /// to <see cref="HandOff"/>, with what was read behind that header. Such a handshake <see cref="Handshake.IsSecure"/>; when it is not taken, it is closed unanswered.
+    /// </summary>
+    bool IsHandedOffUnread(int listenerId);
 
     /// <summary>A whole request head, its last CRLF CRLF included. Dial, Refuse, Wait or HandOff. The span is valid during the call.</summary>
     HandshakeStep OnRequest(Handshake handshake, ReadOnlySpan<byte> head);

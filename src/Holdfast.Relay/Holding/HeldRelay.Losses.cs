@@ -7,7 +7,7 @@ namespace Holdfast.Relay.Holding;
 internal sealed partial class HeldRelay
 {
     /// <summary>A read of a leg of the pair with the client ended. False: for the relay to end as for any pair.</summary>
-    public bool OnReadEnded(int index, Side side, out bool alive)
+    public bool OnReadEnded(int index, Side side, EndReason reason, out bool alive)
     {
         alive = true;
         ref var pair = ref _core.Pairs[index];
@@ -20,7 +20,7 @@ internal sealed partial class HeldRelay
                 return false;
             }
 
-            alive = _relay.EndNow(index, ref pair, EndReason.DownstreamEof, EndSide.Downstream);
+            alive = _relay.EndNow(index, ref pair, reason, EndSide.Downstream);
             return true;
         }
 

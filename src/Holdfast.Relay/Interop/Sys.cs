@@ -15,7 +15,7 @@ public static unsafe class Sys
     private const int SoReceiveBuffer = 8, SoSendBuffer = 7;
     private const int IpProtoTcp = 6, TcpNoDelay = 1, IpProtoIpv6 = 41, Ipv6Only = 26;
     private const int IpProtoIp = 0, IpBindAddressNoPort = 24;
-    private const int MsgNoSignal = 0x4000;
+    private const int MsgPeek = 2, MsgNoSignal = 0x4000;
     private const int RlimitNoFile = 7;
     private const int FSetFd = 2, FdCloExec = 1;
 
@@ -35,6 +35,17 @@ public static unsafe class Sys
                     return -errno;
             }
         }
+    }
+
+    /// <summary>1 when there is something to receive, which stays there; 0 at the peer's FIN, or a negated errno.</summary>
+    public static int Peek(int fd)
+    {
+        byte first;
+        int n;
+        do
+            n = Check((int)Libc.recv(fd, &first, 1, MsgPeek));
+        while (n == -(int)Errno.Interrupted);
+        return n;
     }
 
     /// <summary>Bytes taken by the kernel (maybe fewer than given), or a negated errno. A lost peer is an errno, never a signal.</summary>

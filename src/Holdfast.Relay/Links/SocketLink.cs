@@ -48,7 +48,10 @@ public abstract class SocketLink
     /// <summary>By the far end, any thread. The first one counts. False: there was one.</summary>
     public bool TrySetEnd(LinkEnd end) => Interlocked.CompareExchange(ref _end, (int)end, 0) == 0;
 
-    /// <summary>The loop has closed the leg, after which it never calls again. On the loop's thread: must not block, and must not throw.</summary>
+    /// <summary>
+    /// The loop lets go of the leg, whose descriptor it closes right after this call, and never calls again. On the loop's thread, or, where the loop has stopped, on that of who
+    /// stopped or asked it: must not block, and must not throw.
+    /// </summary>
     /// <param name="aborted">The real connection is to be reset, not ended in order.</param>
     protected internal abstract void OnLegClosed(bool aborted);
 }

@@ -21,6 +21,9 @@ internal enum PairState : byte
 
     /// <summary>The PROXY protocol header that the listener wants, before the request.</summary>
     ReadingProxyHeader,
+
+    /// <summary>The first byte, which is for who takes the socket over.</summary>
+    AwaitingHandOff,
     ReadingRequest,
 
     /// <summary>The policy has let the handshake wait.</summary>
@@ -89,6 +92,9 @@ internal enum LegFlags : ushort
 
     /// <summary>A client's leg: what it sends has limits (<see cref="MessageMeter"/>).</summary>
     Limited = 1 << 14,
+
+    /// <summary>An end of a socket pair: what became of the connection behind it, its <see cref="Links.SocketLink"/> says (<see cref="EventLoop.LoopCore.LinkOf"/>).</summary>
+    Linked = 1 << 15,
 }
 
 /// <summary>

@@ -14,12 +14,15 @@ namespace Holdfast.Relay.Pairs;
 /// </summary>
 internal static class PairImage
 {
-    /// <summary>Takes a pair off its loop without touching its sockets, which the caller owns from here on. Null: it is not relaying, or is being re-homed.</summary>
+    /// <summary>
+    /// Takes a pair off its loop without touching its sockets, which the caller owns from here on. Null: it is not relaying, is being re-homed, or what stands behind one of its
+    /// legs lives in this process.
+    /// </summary>
     public static byte[]? Detach(LoopCore core, HeldRelay held, int index, out int downstream, out int upstream)
     {
         downstream = upstream = -1;
         ref var pair = ref core.Pairs[index];
-        if (pair.State != PairState.Relaying || pair.Down.Fd < 0 || pair.Up.Fd < 0)
+        if (pair.State != PairState.Relaying || pair.Down.Fd < 0 || pair.Up.Fd < 0 || pair.Down.Has(LegFlags.Linked) || pair.Up.Has(LegFlags.Linked))
             return null;
         byte[] heldImage = [];
         if (pair.Held != 0)

@@ -1,6 +1,6 @@
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Holding;
-using Holdfast.Relay.Interop;
+using Holdfast.Relay.Links;
 using Holdfast.Wire.WebSocket;
 
 namespace Holdfast.Relay.Pairs;
@@ -107,6 +107,9 @@ internal sealed partial class PairRelay
         from.Held.Release();
         from.Unscanned = 0;
         failed |= from.Has(LegFlags.WriteFailed);     // The reset may have been told to the send, and is told once.
+        var reason = EndReasonOf(in from, side, failed);
+        if (from.Has(LegFlags.Linked))
+            failed = from.Has(LegFlags.WriteFailed) || reason is not (EndReason.DownstreamEof or EndReason.UpstreamEof);
         if (pair.State == PairState.RelayingRefusal)
             return OnRefusalReadEnded(index, ref pair, side);
         if (pair.State != PairState.Relaying)
@@ -117,7 +120,7 @@ internal sealed partial class PairRelay
             return Drop(index, ref pair);       // A leg that waited for this one's spill is read on.
         }
 
-        if (pair.Held != 0 && _held.OnReadEnded(index, side, out var alive))
+        if (pair.Held != 0 && _held.OnReadEnded(index, side, reason, out var alive))
             return alive;
 
         // An endpoint that ends between frames after the client did, with or without a Close frame, is not lost: its FIN is passed on.
@@ -125,17 +128,29 @@ internal sealed partial class PairRelay
         if (side == Side.Upstream && !from.Has(LegFlags.CloseReceived) && !(clientEnded && from.Scanner.AtFrameBoundary))
         {
             DropLeg(ref pair, side, abort: false);
-            return Close(index, failed ? EndReason.UpstreamReset : EndReason.UpstreamEof, EndSide.Upstream, CloseCode.ServiceRestart, 0);
+            return Close(index, reason, EndSide.Upstream, CloseCode.ServiceRestart, 0);
         }
 
         if (side == Side.Downstream)
-            _ = SetEnd(ref pair, failed ? EndReason.DownstreamReset : EndReason.DownstreamEof, EndSide.Downstream);
+            _ = SetEnd(ref pair, reason, EndSide.Downstream);
         if (failed)
             return OnLegLost(index, ref pair, side);
         if (!WantFin(index, ref pair, Other(side)))
             return false;
         ArmTimer(index, ref pair);      // A half-closed pair has a deadline of its own.
         return true;
+    }
+
+    /// <summary>What a leg's end means. Of a link the descriptor does not tell: unread input makes a reset of an end in order.</summary>
+    private EndReason EndReasonOf(in Leg leg, Side side, bool failed)
+    {
+        var end = leg.Has(LegFlags.Linked) ? _core.LinkOf(in leg).End : failed ? LinkEnd.Reset : LinkEnd.Eof;
+        return end switch
+        {
+            LinkEnd.Eof => side == Side.Downstream ? EndReason.DownstreamEof : EndReason.UpstreamEof,
+            LinkEnd.Stalled => side == Side.Downstream ? EndReason.DownstreamStalled : EndReason.UpstreamStalled,
+            _ => side == Side.Downstream ? EndReason.DownstreamReset : EndReason.UpstreamReset,
+        };
     }
 
     /// <summary>Nobody is left on one leg to hear the other, which is told by FIN after what it is still owed. False: the pair is gone.</summary>
@@ -181,20 +196,59 @@ internal sealed partial class PairRelay
         ReadOnlySpan<byte> data = _core.Buffer.AsSpan(LoopCore.Headroom, count);
         if (pair.State == PairState.RelayingRefusal)
             return side == Side.Downstream || OnRefusalBody(index, ref pair, data);
-        if (!IsCloseWanted(in pair, Other(side)))
-            return true;    // Read to be dropped.
-
-        // The rest of the frame that was on its way passes; our Close frame follows it.
         ref var from = ref pair.Legs[(int)side];
-        if (from.Scanner.Next(data, out var consumed) == ScanStatus.Data && !Send(index, ref pair, Other(side), data[..consumed]))
-            return false;
-        if (!from.Scanner.AtFrameBoundary)
-            return true;
-        if (pair.Held != 0)
-            _held.OnFrameFinished(in pair, Other(side));
-        pair.ClosesWanted &= (byte)~(1 << ((int)side ^ 1));
-        SendClose(index, ref pair, Other(side));
-        return pair.State != PairState.Free && FinishIfDone(index, ref pair);
+        if (IsCloseWanted(in pair, Other(side)))
+        {
+            // The rest of the frame that was on its way passes; our Close frame follows it.
+            if (from.Scanner.Next(data, out var consumed) == ScanStatus.Data && !Send(index, ref pair, Other(side), data[..consumed]))
+                return false;
+            if (!from.Scanner.AtFrameBoundary)
+                return true;
+            if (pair.Held != 0)
+                _held.OnFrameFinished(in pair, Other(side));
+            pair.ClosesWanted &= (byte)~(1 << ((int)side ^ 1));
+            SendClose(index, ref pair, Other(side));
+            if (pair.State == PairState.Free)
+                return false;
+            data = data[consumed..];
+        }
+
+        // Read to be dropped. No FIN answers ours where the real connection cannot be half closed, so there the peer's Close frame is looked for.
+        if (from.Has(LegFlags.Linked) && !from.Has(LegFlags.CloseReceived) && pair.EstablishedAt != 0)
+            LookForClose(ref pair, ref from, data);
+        return FinishIfDone(index, ref pair);
+    }
+
+    /// <summary>Scans what ends at the end of the last read. A peer that breaks the protocol is not understood any more: it gets its time like one that says nothing.</summary>
+    private void LookForClose(ref Pair pair, ref Leg from, ReadOnlySpan<byte> data)
+    {
+        var unscanned = pair.Held == 0 ? from.Held.Bytes : from.Held.Bytes[^from.Unscanned..];
+        if (!unscanned.IsEmpty)
+        {
+            // They end where a read did, so this one begins behind the headroom.
+            var offset = LoopCore.Headroom - unscanned.Length;
+            unscanned.CopyTo(_core.Buffer.AsSpan(offset));
+            data = _core.Buffer.AsSpan(offset, unscanned.Length + data.Length);
+        }
+
+        from.Held.Release();
+        from.Unscanned = 0;
+        while (!data.IsEmpty)
+        {
+            var status = from.Scanner.Next(data, out var consumed);
+            if (status == ScanStatus.NeedMore)
+            {
+                from.Held.Append(data);
+                from.Unscanned = (byte)data.Length;
+                return;
+            }
+
+            if (status == ScanStatus.Control && from.Scanner.Opcode == Opcode.Close)
+                from.Flags |= LegFlags.CloseReceived;
+            if (status == ScanStatus.Error || from.Has(LegFlags.CloseReceived))
+                return;
+            data = data[consumed..];
+        }
     }
 
     /// <summary>Tells a leg with a Close frame and a FIN, now or at its next frame boundary; resets it if that can never come.</summary>
@@ -225,7 +279,7 @@ internal sealed partial class PairRelay
 
         if (leg.Spill.IsEmpty && !leg.Has(LegFlags.FinSent))
         {
-            Sys.ShutdownWrite(leg.Fd);
+            _core.ShutdownWrite(ref leg);
             leg.Flags |= LegFlags.FinSent;
         }
         else if (!leg.Has(LegFlags.FinSent))
@@ -269,7 +323,7 @@ internal sealed partial class PairRelay
     {
         ref var leg = ref pair.Legs[(int)side];
         leg.Flags = (leg.Flags | LegFlags.FinSent) & ~LegFlags.FinWanted;
-        Sys.ShutdownWrite(leg.Fd);
+        _core.ShutdownWrite(ref leg);
         return FinishIfDone(index, ref pair);
     }
 
@@ -294,11 +348,23 @@ internal sealed partial class PairRelay
     {
         if (pair.State == PairState.Free)
             return false;
-        if (!IsDone(in pair.Legs[0]) || !IsDone(in pair.Legs[1]))
-            return true;
-        return Finish(index, ref pair);
+        var isDone = true;
+        for (var side = Side.Downstream; side <= Side.Upstream; side++)
+        {
+            ref var leg = ref pair.Legs[(int)side];
+            if (leg.Fd < 0)
+                continue;
+            var isLinked = leg.Has(LegFlags.Linked);
+            if (!leg.Has(LegFlags.FinSent) || !(leg.Has(LegFlags.ReadDone) || (isLinked && IsHeardOut(in pair, in leg))))
+                isDone = false;
+            else if (isLinked)
+                DropLeg(ref pair, side, abort: false);      // Who stands behind it need not wait for the other leg's end.
+        }
 
-        static bool IsDone(in Leg leg) => leg.Fd < 0 || (leg.Has(LegFlags.ReadDone) && leg.Has(LegFlags.FinSent));
+        return !isDone || Finish(index, ref pair);
+
+        // What was sent stays in a socket pair when one end closes, so its peer's FIN is not needed to know that it arrives.
+        static bool IsHeardOut(in Pair pair, in Leg leg) => leg.Has(LegFlags.CloseReceived) || pair.EstablishedAt == 0;
     }
 
     internal void DropLeg(ref Pair pair, Side side, bool abort)
@@ -309,13 +375,7 @@ internal sealed partial class PairRelay
         leg.Held.Release();
         leg.Unscanned = 0;
         leg.Piece = PieceVerdict.None;
-        if (leg.Fd < 0)
-            return;
-        if (abort)
-            Sys.Abort(leg.Fd);
-        else
-            Sys.Close(leg.Fd);
-        leg.Fd = -1;
+        _core.Close(ref leg, abort);
     }
 
     /// <summary>Reports and frees. Always false, which is what callers hand on.</summary>

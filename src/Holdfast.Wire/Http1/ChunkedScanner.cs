@@ -15,6 +15,19 @@ public enum ChunkStatus : byte
     Error,
 }
 
+/// <summary>What the bytes that <see cref="ChunkedScanner.NextPart"/> consumed are.</summary>
+public enum ChunkPart : byte
+{
+    /// <summary>Size lines and line ends.</summary>
+    Framing,
+
+    /// <summary>A part of a chunk's data.</summary>
+    Data,
+
+    /// <summary>What follows the last chunk's line, the empty line included.</summary>
+    Trailers,
+}
+
 /// <summary>How a body broke the chunked coding.</summary>
 public enum ChunkError : byte
 {
@@ -98,18 +111,28 @@ public struct ChunkedScanner
     public readonly bool IsDone => _state == State.Done;
 
     /// <summary>Takes as much of the input as belongs to the body; <see cref="ChunkStatus"/> says what <paramref name="consumed"/> means.</summary>
-    public ChunkStatus Next(ReadOnlySpan<byte> input, out int consumed)
+    public ChunkStatus Next(ReadOnlySpan<byte> input, out int consumed) => Take(input, stopsAtData: false, out consumed, out _);
+
+    /// <summary>As <see cref="Next"/>, but takes no more than the next run of a chunk's data.</summary>
+    /// <param name="data">How many of the consumed bytes, their last ones, are content and not coding.</param>
+    public ChunkStatus NextData(ReadOnlySpan<byte> input, out int consumed, out int data) => Take(input, stopsAtData: true, out consumed, out data);
+
+    private ChunkStatus Take(ReadOnlySpan<byte> input, bool stopsAtData, out int consumed, out int data)
     {
+        data = 0;
         int i = 0;
         while (i < input.Length && _error == ChunkError.None && _state != State.Done)
         {
             if (_state == State.Data)
             {
-                ulong taken = Math.Min(_size, (uint)(input.Length - i));
-                _size -= taken;
-                i += (int)taken;
+                int taken = (int)Math.Min(_size, (uint)(input.Length - i));
+                _size -= (uint)taken;
+                i += taken;
                 if (_size == 0)
                     _state = State.DataReturn;
+                data = taken;
+                if (stopsAtData)
+                    break;
                 continue;
             }
 
@@ -123,6 +146,33 @@ public struct ChunkedScanner
             return ChunkStatus.Error;
         return _state == State.Done ? ChunkStatus.Done : ChunkStatus.NeedMore;
     }
+
+    /// <summary>As <see cref="Next"/>, but stops where bytes of another kind begin: call it again for what is left of the input.</summary>
+    public ChunkStatus NextPart(ReadOnlySpan<byte> input, out int consumed, out ChunkPart part)
+    {
+        part = Part;
+        if (part == ChunkPart.Data)
+            return Next(input[..(int)Math.Min(_size, (uint)input.Length)], out consumed);
+        int i = 0;
+        while (i < input.Length && _error == ChunkError.None && _state != State.Done && Part == part)
+        {
+            _error = Step(input[i]);
+            if (_error == ChunkError.None)
+                i++;
+        }
+
+        consumed = i;
+        if (_error != ChunkError.None)
+            return ChunkStatus.Error;
+        return _state == State.Done ? ChunkStatus.Done : ChunkStatus.NeedMore;
+    }
+
+    private readonly ChunkPart Part => _state switch
+    {
+        State.Data => ChunkPart.Data,
+        >= State.TrailerStart => ChunkPart.Trailers,
+        _ => ChunkPart.Framing,
+    };
 
     private ChunkError Step(byte next)
     {

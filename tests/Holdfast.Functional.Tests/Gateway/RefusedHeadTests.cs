@@ -9,7 +9,7 @@ public sealed class RefusedHeadTests : IAsyncLifetime
     private const string Start = "GET /ws HTTP/1.1\r\nHost: test.example\r\n";
     private const string Plain = "POST /form HTTP/1.1\r\nHost: test.example\r\n";
 
-    private static readonly Dictionary<string, (string Head, int Status, string Outcome)> Heads = new(StringComparer.Ordinal)
+    internal static readonly Dictionary<string, (string Head, int Status, string Outcome)> Heads = new(StringComparer.Ordinal)
     {
         ["bare LF after the request line"] = Bad("GET /ws HTTP/1.1\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["bare LF after a header"] = Bad(Start + "X-A: b\n" + Upgrades.Lines + "\r\n"),

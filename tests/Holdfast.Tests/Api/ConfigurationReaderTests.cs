@@ -194,7 +194,7 @@ public class ConfigurationReaderTests
               chat:
                 endpoints: [a:1, a:1]
                 keepAlive: {pingInterval: 1.5s}
-                tls: {ca: a.pem}
+                user: {header: x}
             """, "gw.yaml");
 
         Assert.Null(result.Configuration);
@@ -202,13 +202,13 @@ public class ConfigurationReaderTests
             [
                 "gw.yaml:1:1: listners: unknown key; did you mean `listeners`?",
                 "gw.yaml:4:14: listeners[0].address: '8080' has no port from 0 to 65535; write for example 0.0.0.0:8080",
-                "gw.yaml:5:5: listeners[0].hold: unknown key; known here: name, address, proxyProtocol, limits, trustedProxies",
+                "gw.yaml:5:5: listeners[0].hold: unknown key; known here: name, address, tls, proxyProtocol, limits, trustedProxies",
                 "gw.yaml:6:5: listeners[0].name: is given twice; first in line 3",
                 "gw.yaml:8:20: routes[0].path.prefix: 'ws' must start with '/'; write for example /ws",
                 "gw.yaml:9:14: routes[0].backend: there is no backend 'chta'; did you mean 'chat'?",
                 "gw.yaml:12:22: backends.chat.endpoints[1]: a:1 is already backends.chat.endpoints[0]; remove one",
                 "gw.yaml:13:31: backends.chat.keepAlive.pingInterval: '1.5s' is not a duration up to 480h; write a whole number with ms, s, m or h, for example 30s",
-                "gw.yaml:14:5: backends.chat.tls: `tls` is not supported by this version",
+                "gw.yaml:14:5: backends.chat.user: `user` is not supported by this version",
             ],
             result.Faults.Select(f => f.ToString()));
     }

@@ -27,7 +27,6 @@ public class ValidationTests
     [InlineData("{name: b, address: '0.0.0.0:1', trustedProxies: [10.0.0.1/8]}", "listeners[1].trustedProxies[0]", "write 10.0.0.0/8")]
     [InlineData("{name: b, address: '0.0.0.0:1', trustedProxies: ['fd00::1/8']}", "listeners[1].trustedProxies[0]", "write fd00::/8")]
     [InlineData("{name: b, address: '0.0.0.0:1', trustedProxies: [10.0.0.0/33]}", "listeners[1].trustedProxies[0]", "from 0 to 32")]
-    [InlineData("{name: b, address: '0.0.0.0:1', tls: {}}", "listeners[1].tls", "`tls` is not supported by this version")]
     public void Listeners(string listener, string key, string message) => Expect($"listeners: [{GoodListener}, {listener}]", key, message);
 
     [Theory]
@@ -78,7 +77,6 @@ public class ValidationTests
     [InlineData("{backend: chat, timeouts: {handshake: 0s}}", "routes[0].timeouts.handshake", "for example 10s")]
     [InlineData("{backend: chat, timeouts: {connect: 11s}}", "routes[0].timeouts.connect", "11s is longer than the handshake's 10s")]
     [InlineData("{backend: chat, timeout: {connect: 1s}}", "routes[0].timeout", "did you mean `timeouts`?")]
-    [InlineData("{backend: chat, filters: []}", "routes[0].filters", "`filters` is not supported by this version")]
     [InlineData("{backend: chat}, {backend: chat}", "routes[1]", "routes[0] in line 2 has the same match")]
     [InlineData("{backend: chat, path: {prefix: /a}}, {backend: chat, path: {prefix: /a/}}", "routes[1]", "has the same match")]
     [InlineData("{backend: chat, hosts: [a, b]}, {backend: chat, hosts: [c, b]}", "routes[1]", "for host 'b'")]
@@ -114,7 +112,6 @@ public class ValidationTests
     [InlineData("b: {endpoints: [a:1], spill: 2GiB}", "backends.b.spill", "at most 1GiB")]
     [InlineData("b: {endpoints: [a:1], spill: 1MB}", "backends.b.spill", "64KiB")]
     [InlineData("b: {endpoints: [a:1], <<: {}}", "backends.b.<<", "merge keys")]
-    [InlineData("b: {endpoints: [a:1], tls: {}}", "backends.b.tls", "`tls` is not supported by this version")]
     [InlineData("b: {endpoints: [a:1], user: {}}", "backends.b.user", "`user` is not supported by this version")]
     [InlineData("b: {endpoints: [a:1], dns: {name: x, port: 1}}", "backends.b.dns", "either endpoints or dns")]
     [InlineData("b: {dns: {name: x}}", "backends.b.dns.port", "is required")]

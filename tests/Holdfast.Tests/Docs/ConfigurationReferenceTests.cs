@@ -79,6 +79,15 @@ public partial class ConfigurationReferenceTests
         if (path.Contains(".auth.", StringComparison.Ordinal))
             given["backends"]!["chat"]!["auth"] = JsonNode.Parse("""{"url": "http://auth/verify"}""");
 
+        if (path.StartsWith("listeners[].tls.", StringComparison.Ordinal))
+            given["listeners"]![0]!["tls"] = JsonNode.Parse("""{"certificates": [{"certificate": "c", "key": "k"}], "clientCa": "a"}""");
+        if (path.StartsWith("backends.*.tls.", StringComparison.Ordinal))
+            given["backends"]!["chat"]!["tls"] = new JsonObject();
+        if (path.Contains(".filters[].redirect.", StringComparison.Ordinal))
+            given["routes"]![0] = JsonNode.Parse("""{"filters": [{"redirect": {"scheme": "https"}}]}""");
+        else if (path.Contains(".filters[].", StringComparison.Ordinal))
+            given["routes"]![0]!["filters"] = JsonNode.Parse("[{\"" + path.Split('.')[2] + "\": {\"set\": {\"a\": \"b\"}}}]");
+
         var written = given.DeepClone();
         Set(written, path, value);
         Assert.NotEqual(given.ToJsonString(), written.ToJsonString());

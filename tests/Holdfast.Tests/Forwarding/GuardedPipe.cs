@@ -1,7 +1,6 @@
 using System.IO.Pipelines;
 using System.Text;
 using Holdfast.Gateway.Forwarding;
-using Holdfast.Gateway.Handshakes;
 
 namespace Holdfast.Tests.Forwarding;
 
@@ -15,7 +14,7 @@ internal sealed class GuardedPipe : IDisposable
 
     public GuardedPipe()
     {
-        var guards = new RequestGuards(Time) { OnRefused = (_, outcome, status) => Refusals.Add((outcome, status)) };
+        var guards = new RequestGuards(Time) { OnRefused = (_, status) => Refusals.Add(status) };
         Guard = new RequestGuard(guards, new DuplexPipe(_input.Reader, PipeWriter.Create(_answers)), new ClientConnection(0, default, isTls: false), socket: null);
     }
 
@@ -23,7 +22,7 @@ internal sealed class GuardedPipe : IDisposable
 
     public RequestGuard Guard { get; }
 
-    public List<(HandshakeOutcome Outcome, int Status)> Refusals { get; } = [];
+    public List<int> Refusals { get; } = [];
 
     /// <summary>What the guard has written to the client.</summary>
     public string Answer => Encoding.Latin1.GetString(_answers.ToArray());

@@ -179,7 +179,7 @@ public sealed class KestrelGuardTests : IAsyncLifetime
 
     private async Task ServeAsync(HttpContext context)
     {
-        using var request = new PlainRequest(context, context.Features.Get<ClientConnection>()!, TrustedProxies.None);
+        using var request = new PlainRequest(context, context.Features.Get<ClientConnection>()!, TrustedProxies.None, "web");
         using var body = new MemoryStream();
         if (request.Framing != Holdfast.Wire.Http1.BodyFraming.None)
             await context.Request.Body.CopyToAsync(body, context.RequestAborted);

@@ -114,7 +114,7 @@ public sealed class RequestGuardTests
         pipe.Time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal("$", pipe.Take(read));
         Assert.StartsWith("HTTP/1.1 408 Request Timeout\r\n", pipe.Answer, StringComparison.Ordinal);
-        Assert.Equal([(HandshakeOutcome.HeadTimeout, 408)], pipe.Refusals);
+        Assert.Equal([408], pipe.Refusals);
         Assert.Equal("$", pipe.Take());
     }
 
@@ -229,17 +229,24 @@ public sealed class RequestGuardTests
         Assert.Equal("$", pipe.Take());
     }
 
+    /// <summary>A head of 380 bytes, as browsers send. The time of one, pipe included, is told, not judged.</summary>
     [Fact]
     public void Requests_in_the_steady_state_allocate_nothing()
     {
         using var pipe = new GuardedPipe();
-        var head = Encoding.Latin1.GetBytes(Get);
-        Allocations.AssertNone(() =>
+        var head = Encoding.Latin1.GetBytes(Get[..^2] + "Accept: text/html,application/xhtml+xml\r\nAccept-Encoding: gzip, br\r\nCookie: " + new string('c', 180) + "\r\nAccept-Language: en\r\n\r\n");
+        Action serve = () =>
         {
             pipe.Send(head);
             pipe.Pass();
             _ = pipe.Guard.Claim("GET", "/page?q=1");
             pipe.Guard.Release();
-        });
+        };
+        Allocations.AssertNone(serve);
+        const int Count = 200_000;
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        for (var i = 0; i < Count; i++)
+            serve();
+        TestContext.Current.TestOutputHelper?.WriteLine($"{clock.Elapsed.TotalNanoseconds / Count:F0} ns for {head.Length} bytes");
     }
 }

@@ -10,6 +10,7 @@ public class RoutePrecedenceTests
     private static readonly string[] AskedHosts = ["a.com", "b.a.com", "c.b.a.com", "x.b.a.com", "x.y.a.com", "A.COM:80", "z.com.", "com", "", "other.org", "b.a.com:1"];
     private static readonly string[] Paths = ["/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/b"];
     private static readonly string[] AskedPaths = ["/", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c", "/a/b/c/d", "/ab", "/abc", "/b", "/b//", "/c", "*"];
+    private static readonly string[] Listeners = ["web", "tls"];
     private static readonly string[] Methods = ["GET", "PUT"];
     private static readonly string[] Names = ["x", "y", "z"];
     private static readonly string[] Values = ["1", "2"];
@@ -57,6 +58,7 @@ public class RoutePrecedenceTests
             ? request.Path == route.Path.Value
             : (request.Path + "/").StartsWith(route.Path.Value.TrimEnd('/') + "/", StringComparison.Ordinal);
         return hostMatches && pathMatches
+            && (route.Listeners.Count == 0 || route.Listeners.Contains(request.Listener))
             && (route.Methods.Count == 0 || route.Methods.Contains(request.Method))
             && route.Headers.All(h => request.Headers.FirstOrDefault(g => g.Name.Equals(h.Name, StringComparison.OrdinalIgnoreCase)).Value == h.Value)
             && route.Query.All(q => request.Query.Split('&').Select(p => p.Split('=', 2)).FirstOrDefault(p => p[0] == q.Name) is { Length: 2 } p && p[1] == q.Value);
@@ -64,6 +66,7 @@ public class RoutePrecedenceTests
 
     private static RouteOptions RandomRoute(Random random) => new()
     {
+        Listeners = random.Next(3) == 0 ? [.. random.GetItems(Listeners, random.Next(1, 3)).Distinct()] : [],
         Hosts = random.Next(4) == 0 ? [] : [.. random.GetItems(Hosts, random.Next(1, 3)).Distinct()],
         Path = new PathMatch(random.Next(3) == 0 ? PathMatchKind.Exact : PathMatchKind.Prefix, Pick(random, Paths)),
         Methods = random.Next(3) == 0 ? [Pick(random, Methods)] : [],
@@ -76,7 +79,7 @@ public class RoutePrecedenceTests
     {
         var query = RandomMatches(random).Select(q => q.Name + "=" + q.Value);
         (string, string)[] headers = [.. RandomMatches(random).Select(h => (h.Name.ToUpperInvariant(), h.Value))];
-        return new Request(Pick(random, AskedHosts), Pick(random, AskedPaths) + "?" + string.Join('&', query), Pick(random, Methods), headers);
+        return new Request(Pick(random, AskedHosts), Pick(random, AskedPaths) + "?" + string.Join('&', query), Pick(random, Methods), headers) { Listener = random.Next(4) == 0 ? null : Pick(random, Listeners) };
     }
 
     private static NameValueMatch[] RandomMatches(Random random) =>

@@ -146,6 +146,29 @@ public class RouteTableTests
     public void Without_any_weight_there_is_no_backend() =>
         Assert.Null(Build(Route() with { Backends = [new("a", 0)] }).Routes[0].Choose(new Random(1)));
 
+    [Theory]
+    [InlineData("web", "/ws", 1)]
+    [InlineData("tls", "/ws", 2)]
+    [InlineData("Tls", "/ws", 0)]
+    [InlineData("other", "/ws", 0)]
+    [InlineData("tls", "/x", 0)]
+    [InlineData("web", "/x", 3)]
+    [InlineData(null, "/ws", 0)]
+    [InlineData(null, "/x", 0)]
+    public void A_route_that_names_listeners_is_passed_over_on_others(string? listener, string path, int route)
+    {
+        var table = Build(
+            Route(),
+            Route(prefix: "/ws") with { Listeners = ["web"] },
+            Route(prefix: "/ws") with { Listeners = ["tls", "mesh"] },
+            Route(exact: "/x") with { Listeners = ["web"] });
+        Assert.Equal(route, new Request("h", path) { Listener = listener }.MatchedBy(table));
+    }
+
+    [Fact]
+    public void A_route_that_redirects_has_no_backend() =>
+        Assert.Null(Build(Route() with { Backends = [], Filters = new() { Redirect = new("https", null, null, null) } }).Routes[0].Choose(new Random(1)));
+
     [Fact]
     public void A_look_up_allocates_nothing()
     {

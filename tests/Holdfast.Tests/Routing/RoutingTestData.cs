@@ -11,6 +11,8 @@ internal sealed record Request(string Host, string Target, string Method = "GET"
 
     public string Query => Target.Contains('?', StringComparison.Ordinal) ? Target.Split('?', 2)[1] : "";
 
+    public string? Listener { get; init; }
+
     /// <summary>The number of the route that the table finds, or -1.</summary>
     public int MatchedBy(RouteTable table)
     {
@@ -21,6 +23,7 @@ internal sealed record Request(string Host, string Target, string Method = "GET"
             Path = Encoding.ASCII.GetBytes(Path),
             Query = Encoding.ASCII.GetBytes(Query),
             Headers = new HeaderLines(Headers),
+            Listener = Listener,
         };
         return table.TryMatch(request, out var route) ? route.Index : -1;
     }

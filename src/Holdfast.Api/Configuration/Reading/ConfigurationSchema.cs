@@ -30,6 +30,7 @@ internal static class ConfigurationSchema
         "{name: web, address: 0.0.0.0:8080}",
         new SchemaKey("name", "name", Required),
         new SchemaKey("address", "ip:port", Required),
+        new SchemaKey("tls", "mapping", Section: TlsSchema.Listener),
         new SchemaKey("proxyProtocol", "true or false", "false"),
         new SchemaKey("limits", "mapping", Section: ListenerLimits),
         new SchemaKey("trustedProxies", "list of networks", "[]"));
@@ -67,12 +68,14 @@ internal static class ConfigurationSchema
     public static readonly SchemaSection Route = new(
         "routes[]",
         "{path: {prefix: /ws}, backend: chat}",
+        new SchemaKey("listeners", "list of names", "[]"),
         new SchemaKey("hosts", "list of hosts", "[]"),
         new SchemaKey("path", "mapping", Section: Path),
         new SchemaKey("headers", "list of mappings", "[]", Header),
         new SchemaKey("query", "list of mappings", "[]", Query),
         new SchemaKey("methods", "list of methods", "[]"),
         new SchemaKey("origins", "list of origins", "[]"),
+        new SchemaKey("filters", "list of mappings", "[]", FilterSchema.Filter),
         new SchemaKey("timeouts", "mapping", Section: Timeouts),
         new SchemaKey("backend", "name"),
         new SchemaKey("backends", "list of mappings", Section: WeightedBackend));
@@ -169,6 +172,7 @@ internal static class ConfigurationSchema
         "{endpoints: [127.0.0.1:9001]}",
         new SchemaKey("endpoints", "list of host:port"),
         new SchemaKey("dns", "mapping", Section: Dns),
+        new SchemaKey("tls", "mapping", Section: TlsSchema.Backend),
         new SchemaKey("loadBalancing", "policy", "leastConnections"),
         new SchemaKey("slowStart", "duration", "10s"),
         new SchemaKey("boundedLoad", "decimal number", "1.25"),

@@ -72,6 +72,9 @@ internal sealed class FaultCollector(string file)
     /// <summary>Whether this value or anything inside it could not be read.</summary>
     public bool IsDamaged(string key) => _damaged.Count > 0 && (IsInsideDamaged(key) || HasDamaged(key, "[."));
 
+    /// <summary>Whether the key stands in the file.</summary>
+    public bool IsWritten(string key) => _places.ContainsKey(key);
+
     /// <summary>The line of a key, or of its nearest parent that is written.</summary>
     public int LineOf(string key) => PlaceOf(key).Line;
 

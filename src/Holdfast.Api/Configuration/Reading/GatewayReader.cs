@@ -30,6 +30,7 @@ internal static class GatewayReader
     {
         Name = s.Required("name", ValueParsers.Text, "", "web"),
         Address = s.Required("address", ValueParsers.ListenAddress, Placeholders.Address, "0.0.0.0:8080"),
+        Tls = TlsReader.ReadListener(s),
         ProxyProtocol = s.Optional("proxyProtocol", ValueParsers.Truth, false),
         Limits = s.Section("limits", Schema.ListenerLimits, ReadListenerLimits, new ListenerLimits()),
         TrustedProxies = s.List<IPNetwork>("trustedProxies", ValueParsers.Network, "[10.0.0.0/8]"),
@@ -44,17 +45,23 @@ internal static class GatewayReader
         TokenFile = s.OptionalReference<string>("tokenFile", ValueParsers.Text),
     };
 
-    private static RouteOptions ReadRoute(SectionReader s) => new()
+    private static RouteOptions ReadRoute(SectionReader s)
     {
-        Hosts = s.List<string>("hosts", ValueParsers.Host, "[chat.example.com]"),
-        Path = s.Section("path", Schema.Path, ReadPath, PathMatch.Any),
-        Headers = s.Sections("headers", Schema.Header, ReadMatch, NoMatch, "[{name: x-canary, value: always}]"),
-        Query = s.Sections("query", Schema.Query, ReadMatch, NoMatch, "[{name: version, value: \"2\"}]"),
-        Methods = s.List<string>("methods", ValueParsers.Text, "[GET]"),
-        Origins = s.List<string>("origins", ValueParsers.Any, "[https://app.example.com]", nullIsText: true),
-        Timeouts = s.Section("timeouts", Schema.Timeouts, ReadTimeouts, new RouteTimeouts()),
-        Backends = ReadRouteBackends(s),
-    };
+        var filters = FilterReader.Read(s);
+        return new RouteOptions
+        {
+            Listeners = s.List<string>("listeners", ValueParsers.Any, "[web]"),
+            Hosts = s.List<string>("hosts", ValueParsers.Host, "[chat.example.com]"),
+            Path = s.Section("path", Schema.Path, ReadPath, PathMatch.Any),
+            Headers = s.Sections("headers", Schema.Header, ReadMatch, NoMatch, "[{name: x-canary, value: always}]"),
+            Query = s.Sections("query", Schema.Query, ReadMatch, NoMatch, "[{name: version, value: \"2\"}]"),
+            Methods = s.List<string>("methods", ValueParsers.Text, "[GET]"),
+            Origins = s.List<string>("origins", ValueParsers.Any, "[https://app.example.com]", nullIsText: true),
+            Filters = filters,
+            Timeouts = s.Section("timeouts", Schema.Timeouts, ReadTimeouts, new RouteTimeouts()),
+            Backends = ReadRouteBackends(s, filters.Redirect is not null),
+        };
+    }
 
     private static PathMatch ReadPath(SectionReader s)
     {
@@ -79,13 +86,13 @@ internal static class GatewayReader
         };
     }
 
-    private static List<WeightedBackend> ReadRouteBackends(SectionReader s)
+    private static List<WeightedBackend> ReadRouteBackends(SectionReader s, bool redirects)
     {
         var single = s.OptionalReference<string>("backend", ValueParsers.Text);
         var several = s.Sections("backends", Schema.WeightedBackend, ReadWeightedBackend, NoBackend, "[{name: chat, weight: 90}, {name: chat-next, weight: 10}]");
         if (s.Has("backend") && s.Has("backends"))
             s.Damage("backends", "a route has either backend or backends; remove one");
-        else if (!s.Has("backend") && !s.Has("backends"))
+        else if (!redirects && !s.Has("backend") && !s.Has("backends"))
             s.Damage("backend", "is required; write for example `backend: chat`");
         if (single is null)
         {
@@ -94,6 +101,7 @@ internal static class GatewayReader
             return several;
         }
 
+        s.ShowAs(s.KeyOf("backends"), "backend");
         s.ShowAs(s.KeyOf("backends[0].name"), "backend");
         return [new WeightedBackend(single)];
     }
@@ -112,6 +120,7 @@ internal static class GatewayReader
         {
             Name = name,
             Endpoints = s.List<EndpointAddress>("endpoints", ValueParsers.Endpoint, "[127.0.0.1:9001]"),
+            Tls = TlsReader.ReadBackend(s),
             Dns = s.Has("dns") ? s.Section("dns", Schema.Dns, ReadDns, NoDns) : null,
             LoadBalancing = s.Optional("loadBalancing", ValueParsers.Policy, usual.LoadBalancing),
             SlowStart = s.Optional("slowStart", ValueParsers.Duration, usual.SlowStart),

@@ -56,6 +56,8 @@ internal sealed class SectionReader
 
     public string KeyOf(string name) => Key.Length == 0 ? name : Key + "." + name;
 
+    public bool IsEmpty => _node.Entries.Count == 0;
+
     public bool Has(string name) => _values.ContainsKey(name);
 
     /// <summary>Where a key's value stands, and marks it as read.</summary>

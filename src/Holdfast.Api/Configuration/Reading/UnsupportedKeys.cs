@@ -11,9 +11,6 @@ internal static class UnsupportedKeys
     private static readonly FrozenSet<string> Keys = FrozenSet.Create(
         StringComparer.Ordinal,
         "cluster",
-        "listeners[].tls",
-        "routes[].filters",
-        "backends.*.tls",
         "backends.*.user");
 
     public static IReadOnlyCollection<string> All => Keys;

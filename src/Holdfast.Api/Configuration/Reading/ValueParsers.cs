@@ -117,6 +117,21 @@ internal static class ValueParsers
         return null;
     }
 
+    public static string? Scheme(string text, out string value)
+    {
+        value = text is "http" ? "http" : "https";
+        return text is "http" or "https" ? null : $"{Printable.Quote(text)} is neither http nor https; write {(text is "ws" ? "http" : "https")}";
+    }
+
+    public static string? TlsVersion(string text, out TlsVersion value)
+    {
+        value = text is "1.3" ? Configuration.TlsVersion.Tls13 : Configuration.TlsVersion.Tls12;
+        return text is "1.2" or "1.3" ? null : $"{Printable.Quote(text)} is not a version of TLS that is served; write 1.2 or 1.3";
+    }
+
+    public static string? CertificateUse(string text, out ClientCertificateUse value) =>
+        OneOf(text, [("require", ClientCertificateUse.Require), ("optional", ClientCertificateUse.Optional)], out value);
+
     public static string? Mode(string text, out HoldMode value) =>
         OneOf(text, [("breakFirst", HoldMode.BreakFirst), ("makeFirst", HoldMode.MakeFirst)], out value);
 

@@ -1,0 +1,56 @@
+using Holdfast.Gateway.Forwarding;
+using Holdfast.Gateway.Hosting;
+using Holdfast.Relay.Interop;
+using Holdfast.Relay.Links;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Holdfast.Gateway.Links;
+
+/// <summary>
+/// Brings WebSocket upgrades that Kestrel has read (on kept-alive connections, over TLS, or HTTP/2's) to the loops: one end of a pair of sockets becomes the loop's client, whose
+/// handshake it does as any other's, and the other end is given here what the loop answers, and later says. Thread-safe.
+/// </summary>
+internal sealed class UpgradeBridge(GatewayRuntime runtime)
+{
+    /// <summary>Whether a request is for the loops to judge: by their own test, or by HTTP/2's (RFC 8441).</summary>
+    public static bool IsUpgrade(PlainRequest request) => ConnectOf(request.Context) is { } connect
+        ? connect.Protocol == "websocket"
+        : request.Head.IsUpgrade;
+
+    /// <summary>Null: it is no extended CONNECT.</summary>
+    public static IHttpExtendedConnectFeature? ConnectOf(HttpContext context) =>
+        context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect ? connect : null;
+
+    /// <summary>Ends when the client has its refusal, or its WebSocket is over. Never throws.</summary>
+    public async Task RunAsync(PlainRequest request)
+    {
+        var loop = LoopBalancer.LeastLoaded(runtime.Loops);
+        if (Sys.OpenPair(SocketLink.BufferSize, out var near, out var far) < 0 || Math.Max(near, far) >= loop.DescriptorCap)
+        {
+            if (near >= 0)
+            {
+                Sys.Close(near);
+                Sys.Close(far);
+            }
+
+            await request.RefuseAsync(StatusCodes.Status503ServiceUnavailable, "The gateway has no descriptors left.").ConfigureAwait(false);
+            return;
+        }
+
+        using var link = new ClientLink(far, request, runtime.Links);
+        loop.Connect(new LinkedRequest
+        {
+            Fd = near,
+            Link = link,
+            Peer = request.Connection.Peer,
+            ListenerId = request.Connection.ListenerId,
+            IsSecure = request.Connection.IsTls,
+            IsCounted = link.IsHttp1,
+            Head = request.Head.Bytes.ToArray(),
+        });
+        request.Dispose();      // A WebSocket that lives long needs its head no more.
+        if (!await link.RunAsync().ConfigureAwait(false))
+            await request.RefuseAsync(StatusCodes.Status503ServiceUnavailable, "The gateway stops.").ConfigureAwait(false);
+    }
+}
