@@ -56,6 +56,7 @@ public sealed class RefusedHeadTests : IAsyncLifetime
         ["tab in the target"] = Bad("GET /a\tb HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["two spaces in the request line"] = Bad("GET  /ws HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["no space before the version"] = Bad("GET /ws!HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
+        ["two spaces before the version"] = Bad("GET /ws  HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["another version"] = Bad("GET /ws HTTP/1.2\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["no version"] = Bad("GET /ws\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["separator in the method"] = Bad("GE(T /ws HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),

@@ -53,6 +53,7 @@ public sealed class RequestGuardTests
     [InlineData("GET / HTTP/1.1\r\nHost: a\r\nX: \u0001\r\n\r\n", nameof(HeadFault.ControlByte))]
     [InlineData("GET / HTTP/1.1\nHost: a\n\n", nameof(HeadFault.ControlByte))]
     [InlineData("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", nameof(HeadFault.Malformed))]
+    [InlineData("GET /  HTTP/1.1\r\nHost: a\r\n\r\n", nameof(HeadFault.Malformed))]
     [InlineData("GET /!HTTP/1.1\r\nHost: a\r\n\r\n", nameof(HeadFault.Malformed))]
     [InlineData("PRI * HTTP/2.0\r\n\r\n", nameof(HeadFault.Malformed))]
     [InlineData("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", nameof(HeadFault.Target))]
