@@ -123,7 +123,10 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.AllowResponseHeaderCompression = false;
             kestrel.Limits.MaxRequestBodySize = null;       // The endpoint's to limit.
-            kestrel.Limits.MaxRequestLineSize = 32 * 1024;  // As on the loops, with the head as a whole.
+            // Above our own (RequestGuard, Http2Head, the trailers of ChunkedScanner), so that these decide, and say why: a second net.
+            kestrel.Limits.MaxRequestLineSize = kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
+            kestrel.Limits.MaxRequestHeaderCount = 256;
+            kestrel.Limits.Http2.MaxRequestHeaderFieldSize = 32 * 1024;
             // Values are the peers' bytes, to be passed on as they are.
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
