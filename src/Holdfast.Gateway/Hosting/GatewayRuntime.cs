@@ -113,9 +113,6 @@ internal sealed class GatewayRuntime
     /// <summary>Also finds listeners that are no longer configured: their connections live on.</summary>
     public BoundListener ListenerOf(int id) => _listenersById[id];
 
-    /// <summary>Places taken.</summary>
-    public int Admitted => Volatile.Read(ref _admitted);
-
     public int Established => Loops.Sum(static l => l.Established);
 
     /// <summary>Places taken of <see cref="UsableConnections"/>.</summary>
