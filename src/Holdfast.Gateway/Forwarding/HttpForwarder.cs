@@ -131,7 +131,7 @@ internal sealed class HttpForwarder : IDisposable
         var head = HeadBuffers.Take();
         try
         {
-            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None);
+            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None) { ClientCertificate = request.Connection.ClientCertificate };
             UpgradeHeads.WritePlain(head, request.Head, in facts, request.Auth, request.Copied);
             if (!TryBind(run, head, out var key))
             {
