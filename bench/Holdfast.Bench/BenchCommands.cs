@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Holdfast.Bench.Backend;
 using Holdfast.Bench.Crowds;
+using Holdfast.Bench.Pages;
 using Holdfast.Bench.Peers;
 using Holdfast.Bench.Runs;
 
@@ -19,7 +20,7 @@ internal static class BenchCommands
         DefaultValueFactory = _ => 50,
     };
 
-    private static readonly Option<bool> Noisy = new("--noisy") { Description = "storm, loris: count runs on a busy machine, too, at once. For trying, not for results." };
+    private static readonly Option<bool> Noisy = new("--noisy") { Description = "All but memory, connects, stall and changes: count runs on a busy machine, too, at once. For trying, not for results." };
 
     private static readonly Option<string> Results = new("--results")
     {
@@ -75,10 +76,41 @@ internal static class BenchCommands
             (s, p) => ChangesBench.RunAsync(s, RelayCase.Parse(p.GetValue(crowd)!)[0], p.GetValue(changes), TimeSpan.FromMilliseconds(p.GetValue(every)), p.GetValue(stopAfter)),
             crowd, changes, every, stopAfter);
 
+        AddPages(root);
         AddCrowds(root);
         AddHidden(root);
         return root;
     }
+
+    private static void AddPages(RootCommand root)
+    {
+        const string peers = "nginx,haproxy,holdfast";
+        var size = new Option<int>("--size") { Description = "Bytes of a page.", DefaultValueFactory = _ => 1024 };
+        var clients = Case("--clients", "Kept-alive connections; several, separated by commas.", "50,200");
+        Add(root, "http", "Plain requests per second, and their CPU.", peers, (5, 5, 10),
+            (s, p) => HttpBench.RunAsync(s, p.GetValue(size), Numbers(p.GetValue(clients)!)), size, clients);
+
+        var live = Case("--live", "The live pairs: SIZE@RATExCONNECTIONS.", "64@2000x200");
+        var bytes = new Option<long>("--bytes") { Description = "Bytes of a download.", DefaultValueFactory = _ => 1_000_000_000 };
+        var downloads = new Option<int>("--downloads") { Description = "Downloads, one after the other.", DefaultValueFactory = _ => 3 };
+        Add(root, "download", "Live pairs while something large is downloaded.", peers, (5, 5, 10),
+            (s, p) => DownloadBench.RunAsync(s, RelayCase.Parse(p.GetValue(live)!)[0], p.GetValue(bytes), p.GetValue(downloads)), live, bytes, downloads);
+
+        var plain = Case("--live", "The live plain pairs: SIZE@RATExCONNECTIONS.", "64@2000x200");
+        var idle = Case("--idle", "Numbers of idle TLS pairs, from 0 on.", "0,1000,4000");
+        var programs = new Option<int>("--programs") { Description = "Programs that do TLS handshakes at once.", DefaultValueFactory = _ => 8 };
+        Add(root, "tls", "Idle TLS pairs: memory, and plain pairs beside them; TLS handshakes.", peers, (3, 5, 10),
+            (s, p) => TlsBench.RunAsync(s, RelayCase.Parse(p.GetValue(plain)!)[0], Numbers(p.GetValue(idle)!), p.GetValue(programs)), plain, idle, programs);
+
+        var relayed = Case("--case", "SIZE@RATExCONNECTIONS.", "64@10000x200");
+        var ways = Case("--ways", "Some of direct, kept-alive, tls.", "direct,kept-alive,tls");
+        var few = new Option<int>("--few") { DefaultValueFactory = _ => 1000 };
+        var many = new Option<int>("--many") { DefaultValueFactory = _ => 4000 };
+        Add(root, "linked", "CPU per echo and memory per idle pair, of WebSockets that came in different ways.", peers, (5, 5, 10),
+            (s, p) => LinkedBench.RunAsync(s, RelayCase.Parse(p.GetValue(relayed)!)[0], p.GetValue(ways)!.Split(','), p.GetValue(few), p.GetValue(many)), relayed, ways, few, many);
+    }
+
+    private static int[] Numbers(string list) => [.. list.Split(',').Select(n => int.Parse(n, System.Globalization.CultureInfo.InvariantCulture))];
 
     private static void AddCrowds(RootCommand root)
     {

@@ -2,6 +2,7 @@ using Holdfast.Fuzz.Dns;
 using Holdfast.Fuzz.Http1;
 using Holdfast.Fuzz.Proxy;
 using Holdfast.Fuzz.Sessions;
+using Holdfast.Fuzz.Tls;
 using Holdfast.Fuzz.WebSocket;
 
 namespace Holdfast.Fuzz;
@@ -29,6 +30,7 @@ internal static class FuzzTargets
         ["address"] = AddressTarget.Fuzz,
         ["address-chain"] = AddressChainTarget.Fuzz,
         ["proxy-header"] = ProxyHeaderTarget.Fuzz,
+        ["client-hello"] = ClientHelloTarget.Fuzz,
         ["graphql-document"] = GraphQlDocumentTarget.Fuzz,
         ["graphql-session"] = SessionTargets.GraphQl,
         ["graphql-restore"] = SessionTargets.GraphQlRestore,

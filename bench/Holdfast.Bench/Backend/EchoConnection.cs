@@ -15,7 +15,7 @@ internal sealed class EchoBuffers
 
 /// <summary>One connection of the backend: a frame's payload is unmasked and sent back as it comes, one send per receive.</summary>
 /// <param name="desk">Decides when handshakes are answered; null: at once.</param>
-internal sealed class EchoConnection(int fd, EchoBuffers buffers, UpgradeDesk? desk = null)
+internal sealed partial class EchoConnection(int fd, EchoBuffers buffers, UpgradeDesk? desk = null)
 {
     private FrameScanner _scanner = new(FrameSender.Client, ReservedBits.Refused);
     private byte[] _held = [];
@@ -34,6 +34,8 @@ internal sealed class EchoConnection(int fd, EchoBuffers buffers, UpgradeDesk? d
     {
         if ((events & EpollEvents.Out) != EpollEvents.None && _unsentLength > 0)
             Flush();
+        if (_pageLeft > 0)
+            SendPage();
         const EpollEvents ended = EpollEvents.ReadHangUp | EpollEvents.HangUp | EpollEvents.Error;
         if ((events & (EpollEvents.In | ended)) == EpollEvents.None || Receive((events & ended) != EpollEvents.None))
             return true;
@@ -78,6 +80,7 @@ internal sealed class EchoConnection(int fd, EchoBuffers buffers, UpgradeDesk? d
                 return false;
             if (_outputLength > 0)
                 Send(buffers.Output.AsSpan(0, _outputLength));
+            SendPage();
             if (_ending && _unsentLength == 0)
                 return false;
             if (held + n < buffers.Input.Length && !untilEnd)
@@ -85,7 +88,7 @@ internal sealed class EchoConnection(int fd, EchoBuffers buffers, UpgradeDesk? d
         }
     }
 
-    /// <summary>False for a head that is no upgrade.</summary>
+    /// <summary>False for a head that is neither an upgrade nor asks for a page.</summary>
     private bool Upgrade(ref Span<byte> input)
     {
         var end = HeadEnd.Find(input, 0);
@@ -100,7 +103,11 @@ internal sealed class EchoConnection(int fd, EchoBuffers buffers, UpgradeDesk? d
         var head = input[..end];
         var name = IndexOfIgnoringCase(head, "\r\nsec-websocket-key:"u8);
         if (name < 0)
-            return false;
+        {
+            input = default;
+            return TryAnswerPage(head);
+        }
+
         var value = head[(name + 20)..];
         var key = value[..value.IndexOf((byte)'\r')].Trim((byte)' ');
         if (!AcceptKey.IsValidKey(key))

@@ -23,7 +23,7 @@ internal sealed class Peer : IAsyncDisposable
     private Peer(string name, int port, int admin, Process? process, string? prefix)
     {
         Name = name;
-        Port = port;
+        Port = LoadPort = port;
         AdminPort = admin;
         _process = process;
         _prefix = prefix;
@@ -31,6 +31,7 @@ internal sealed class Peer : IAsyncDisposable
 
     private string? _configuration;
     private string? _template;
+    private Process? _tlsClient;
 
     public string Name { get; }
 
@@ -38,6 +39,12 @@ internal sealed class Peer : IAsyncDisposable
 
     /// <summary>Holdfast's; 0 for others.</summary>
     public int AdminPort { get; }
+
+    /// <summary>Where the load dials: <see cref="Port"/>, or a client that speaks TLS for it.</summary>
+    public int LoadPort { get; private set; }
+
+    /// <summary>Of the TLS listener that the templates for pages and TLS have; 0 for others.</summary>
+    public int TlsPort { get; private init; }
 
     public Uri Url => new($"ws://127.0.0.1:{Port}/echo");
 
@@ -48,16 +55,24 @@ internal sealed class Peer : IAsyncDisposable
 
     /// <param name="change">For a bench that changes the configuration: fills what the templates of that kind leave open.</param>
     /// <param name="handshakes">For a bench with crowds: how the system bounds handshakes, in its own words; null: the common templates.</param>
-    public static async Task<Peer> StartAsync(string name, IReadOnlyList<string> endpoints, ConfigurationChange? change = null, string? handshakes = null)
+    /// <param name="pages">For a bench of pages or TLS: the endpoints of <c>/bytes</c>; null: the common templates.</param>
+    public static async Task<Peer> StartAsync(
+        string name, IReadOnlyList<string> endpoints, ConfigurationChange? change = null, string? handshakes = null, IReadOnlyList<string>? pages = null)
     {
         if (name == Direct)
             return new Peer(name, int.Parse(endpoints[0].Split(':')[1], System.Globalization.CultureInfo.InvariantCulture), 0, null, null);
 
         var prefix = Directory.CreateTempSubdirectory("holdfast-bench-").FullName;
-        var (port, admin) = (FreePort(), FreePort());
+        var (port, admin, tls) = (FreePort(), FreePort(), FreePort());
         var configuration = Path.Combine(prefix, PeerConfiguration.FileNameOf(name));
-        var template = PeerConfiguration.Render(name, port, admin, prefix, change is not null ? ConfigurationChange.Kind : handshakes is not null ? PeerConfiguration.Crowd : "")
+        var template = PeerConfiguration.Render(name, port, admin, prefix, change is not null ? ConfigurationChange.Kind : handshakes is not null ? PeerConfiguration.Crowd : pages is not null ? PeerConfiguration.Http : "")
             .Replace("{{handshakes}}", handshakes, StringComparison.Ordinal);
+        if (pages is not null)
+        {
+            template = template.Replace("{{pages}}", PeerConfiguration.ListOf(name, pages), StringComparison.Ordinal).Replace("{{tls}}", Text(tls), StringComparison.Ordinal);
+            await BenchCertificate.WriteAsync(prefix);
+        }
+
         await File.WriteAllTextAsync(configuration, change?.Fill(name, template)
             ?? template.Replace("{{endpoints}}", PeerConfiguration.ListOf(name, endpoints), StringComparison.Ordinal));
         var command = PeerConfiguration.CommandOf(name, prefix, configuration, reloads: change is not null);
@@ -69,9 +84,22 @@ internal sealed class Peer : IAsyncDisposable
         start.Environment.Remove("HOLDFAST_BENCH_PINNED");
         var process = Process.Start(start)!;
         Running[process] = prefix;
-        var peer = new Peer(name, port, admin, process, prefix) { _configuration = configuration, _template = template };
+        var peer = new Peer(name, port, admin, process, prefix) { _configuration = configuration, _template = template, TlsPort = pages is null ? 0 : tls };
         await peer.WaitUntilListeningAsync();
         return peer;
+    }
+
+    /// <summary>From now on the load's connections reach the system by TLS: another program, on the load's core, speaks it for them.</summary>
+    public async Task UseTlsAsync()
+    {
+        LoadPort = FreePort();
+        var file = Path.Combine(_prefix!, "tls-client.cfg");
+        var template = await File.ReadAllTextAsync(Path.Combine(Repository.Root, "bench", "peers", "tls-client.haproxy.cfg"));
+        await File.WriteAllTextAsync(file, template.Replace("{{port}}", Text(LoadPort), StringComparison.Ordinal).Replace("{{tls}}", Text(TlsPort), StringComparison.Ordinal));
+        _tlsClient = Process.Start(Pinning.Taskset(Pinning.LoadCore, "haproxy", ["-db", "-q", "-f", file]))!;
+        Running[_tlsClient] = "";
+        if (!await IsListeningAsync(_tlsClient, LoadPort))
+            throw new BenchException("The TLS client (haproxy) does not listen");
     }
 
     /// <summary>Holdfast's: adds or removes a route of no traffic and has the whole configuration applied.</summary>
@@ -115,20 +143,26 @@ internal sealed class Peer : IAsyncDisposable
         foreach (var (process, prefix) in Running)
         {
             process.Kill(entireProcessTree: true);
-            Directory.Delete(prefix, recursive: true);
+            if (prefix.Length > 0)
+                Directory.Delete(prefix, recursive: true);
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_process is null)
-            return;
-        _process.Kill(entireProcessTree: true);
-        await _process.WaitForExitAsync();
-        Running.TryRemove(_process, out _);
-        _process.Dispose();
-        Directory.Delete(_prefix!, recursive: true);
+        foreach (var process in new[] { _tlsClient, _process }.OfType<Process>())
+        {
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync();
+            Running.TryRemove(process, out _);
+            process.Dispose();
+        }
+
+        if (_prefix is not null)
+            Directory.Delete(_prefix, recursive: true);
     }
+
+    private static string Text(int port) => port.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     private static int FreePort()
     {
@@ -137,17 +171,15 @@ internal sealed class Peer : IAsyncDisposable
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
-    private async Task WaitUntilListeningAsync()
+    private static async Task<bool> IsListeningAsync(Process process, int port)
     {
-        for (var attempt = 0; attempt < 200; attempt++)
+        for (var attempt = 0; attempt < 200 && !process.HasExited; attempt++)
         {
-            if (_process!.HasExited)
-                break;
             try
             {
                 using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-                await socket.ConnectAsync(IPAddress.Loopback, Port);
-                return;
+                await socket.ConnectAsync(IPAddress.Loopback, port);
+                return true;
             }
             catch (SocketException)
             {
@@ -155,6 +187,13 @@ internal sealed class Peer : IAsyncDisposable
             }
         }
 
+        return false;
+    }
+
+    private async Task WaitUntilListeningAsync()
+    {
+        if (await IsListeningAsync(_process!, Port))
+            return;
         var output = await File.ReadAllTextAsync(Path.Combine(_prefix!, "output"));
         await DisposeAsync();
         throw new BenchException($"{Name} does not listen. It says:\n{output}");

@@ -8,6 +8,9 @@ internal static class PeerConfiguration
     /// <summary>In the names of the templates for benches with crowds.</summary>
     public const string Crowd = "crowd.";
 
+    /// <summary>In the names of the templates for benches of pages and TLS.</summary>
+    public const string Http = "http.";
+
     /// <summary>The tool that is measured; the one built beside the bench unless given.</summary>
     public static string HoldfastTool { get; set; } = Path.Combine(AppContext.BaseDirectory, "holdfast.dll");
 

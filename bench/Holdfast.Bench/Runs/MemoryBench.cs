@@ -73,10 +73,11 @@ internal sealed class IdlePairs : IAsyncDisposable
         _running = run.RunAsync();
     }
 
-    public static async Task<IdlePairs> OpenAsync(Peer peer, int count, EchoBackend? guest)
+    /// <param name="keptAlive">Each had another request before.</param>
+    public static async Task<IdlePairs> OpenAsync(Peer peer, int count, EchoBackend? guest, bool keptAlive = false)
     {
-        var options = new LoadOptions { Url = peer.Url, Connections = count, Rate = 0, Duration = TimeSpan.FromHours(1), ConnectRate = 2000 };
-        var target = NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port));
+        var options = new LoadOptions { Url = peer.Url, Connections = count, Rate = 0, Duration = TimeSpan.FromHours(1), ConnectRate = 2000, KeptAlive = keptAlive };
+        var target = NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.LoadPort));
         var pairs = new IdlePairs(new LoadRun(options, target, TimeProvider.System, guest));
         await Task.WhenAny(pairs._run.Started, pairs._running);
         if (pairs._run.Snapshot().Open == count)

@@ -30,13 +30,14 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
     private static readonly TimeSpan Beyond = TimeSpan.FromSeconds(1);
 
     /// <summary>Runs until the result counts; a fresh process of the system each time.</summary>
+    /// <param name="start">How the system is started; null: with the common templates.</param>
     /// <exception cref="BenchException">It did not in <see cref="Attempts"/> attempts.</exception>
-    public async Task<Measured> RunAsync(string system, LoadOptions options)
+    public async Task<Measured> RunAsync(string system, LoadOptions options, Func<string, Task<Peer>>? start = null)
     {
         var why = "";
         for (var attempt = 1; attempt <= Attempts; attempt++)
         {
-            await using var peer = await Peer.StartAsync(system, backend.Endpoints);
+            await using var peer = await (start?.Invoke(system) ?? Peer.StartAsync(system, backend.Endpoints));
             var measured = await MeasureAsync(peer, options);
             if (Refusal(measured, options) is not { } refusal)
                 return measured;
@@ -50,7 +51,7 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
     /// <summary>One window behind a system that is running already.</summary>
     public async Task<Measured> MeasureAsync(Peer peer, LoadOptions options, Func<Task>? meanwhile = null)
     {
-        var target = NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.Port));
+        var target = NativeAddress.From(new IPEndPoint(IPAddress.Loopback, peer.LoadPort));
         var whole = options with { Url = peer.Url, WarmUp = settings.WarmUp, Duration = settings.Measure + Beyond };
         using var run = new LoadRun(whole, target, TimeProvider.System, backend);
         var running = run.RunAsync();
@@ -87,9 +88,9 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
                 + $"{report.Reordered} reordered, {report.Corrupted} corrupted, {report.Disconnects} disconnects, {report.NotSent} not sent";
         }
 
-        if (Disturbance(measured) is { } disturbance)
+        if (!settings.Noisy && Disturbance(measured) is { } disturbance)
             return disturbance;
-        return options.Rate > 0 && measured.Rate < 0.995 * options.Rate ? $"only {measured.Rate:0}/s of {options.Rate:0}/s came back" : null;
+        return !settings.Noisy && options.Rate > 0 && measured.Rate < 0.995 * options.Rate ? $"only {measured.Rate:0}/s of {options.Rate:0}/s came back" : null;
     }
 
     private sealed record Moment(CpuTime Proxy, CpuTime Self, CoreTime Cores, long Received, long Timestamp)

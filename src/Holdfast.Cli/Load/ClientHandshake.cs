@@ -16,6 +16,7 @@ internal sealed class ClientHandshake
 
     private readonly byte[] _request;
     private readonly int _keyAt;
+    private readonly byte[] _before;
 
     public ClientHandshake(Uri url, string? origin, IReadOnlyList<KeyValuePair<string, string>> headers)
     {
@@ -30,7 +31,11 @@ internal sealed class ClientHandshake
         _keyAt = Encoding.UTF8.GetByteCount(text.ToString());
         text.Append('k', AcceptKey.KeyLength).Append("\r\n\r\n");
         _request = Encoding.UTF8.GetBytes(text.ToString());
+        _before = Encoding.UTF8.GetBytes($"HEAD {url.PathAndQuery} HTTP/1.1\r\nHost: {url.Authority}\r\n\r\n");
     }
+
+    /// <summary>For a connection that is kept alive: a request whose answer is a head alone.</summary>
+    public ReadOnlySpan<byte> RequestBefore => _before;
 
     /// <summary>Whether a header of the user may be sent; the handshake's own may not be replaced.</summary>
     public static bool MayAdd(string name, string value) =>

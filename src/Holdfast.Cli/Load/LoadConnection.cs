@@ -27,6 +27,9 @@ internal sealed partial class LoadConnection
     {
         Waiting,
         Dialing,
+
+        /// <summary>The answer to the request before the upgrade is awaited.</summary>
+        Preceding,
         Upgrading,
         Open,
 
@@ -82,7 +85,7 @@ internal sealed partial class LoadConnection
     /// <summary>Gives up a handshake that takes too long.</summary>
     public void TimeOut()
     {
-        if (At is Phase.Dialing or Phase.Upgrading)
+        if (At is Phase.Dialing or Phase.Preceding or Phase.Upgrading)
             Fail(At == Phase.Dialing ? "connect timed out" : "no answer to the handshake");
     }
 
@@ -113,6 +116,15 @@ internal sealed partial class LoadConnection
             return false;
         }
 
+        if (!_lane.Options.KeptAlive)
+            return Upgrade();
+        At = Phase.Preceding;
+        Write(_lane.Handshake.RequestBefore);
+        return At == Phase.Preceding;
+    }
+
+    private bool Upgrade()
+    {
         At = Phase.Upgrading;
         Write(_lane.Handshake.NewRequest(_key));
         return At == Phase.Upgrading;
@@ -136,7 +148,7 @@ internal sealed partial class LoadConnection
 
             _heldLength = 0;
             var input = buffer[..(held + n)];
-            if (At != Phase.Upgrading || TakeHead(ref input))
+            if (At is not (Phase.Preceding or Phase.Upgrading) || TakeHead(ref input))
                 TakeFrames(input);
 
             // Edge-triggered: a short receive has emptied the socket, and what comes next is another edge.
@@ -147,7 +159,7 @@ internal sealed partial class LoadConnection
 
     private void OnPeerGone(int result)
     {
-        if (At == Phase.Upgrading)
+        if (At is Phase.Preceding or Phase.Upgrading)
         {
             Fail(result == 0 ? "closed during the handshake" : NameOf((Errno)(-result)));
             return;
@@ -167,6 +179,15 @@ internal sealed partial class LoadConnection
                 Fail("malformed answer");
             else
                 Hold(input);
+            return false;
+        }
+
+        if (At == Phase.Preceding)
+        {
+            if (end != input.Length)
+                Fail("more than a head answered to HEAD");
+            else
+                _ = Upgrade();
             return false;
         }
 
@@ -255,7 +276,7 @@ internal sealed partial class LoadConnection
 
     private void End()
     {
-        if (At is Phase.Dialing or Phase.Upgrading)
+        if (At is Phase.Dialing or Phase.Preceding or Phase.Upgrading)
             _lane.InHandshake--;
         else if (At != Phase.Gone)
             _lane.Open--;

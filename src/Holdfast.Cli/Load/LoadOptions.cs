@@ -47,6 +47,9 @@ internal sealed record LoadOptions
 
     public int Threads { get; init; } = 1;
 
+    /// <summary>A HEAD request goes before the upgrade on the same connection, as on connections that balancers use again.</summary>
+    public bool KeptAlive { get; init; }
+
     /// <summary>For the handshake of one connection, from the dial to the 101.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 

@@ -53,12 +53,12 @@ internal sealed class DrainWatch
     }
 
     /// <summary>
-    /// Whether no connection is left, and all that left are counted: a loop gives a connection's place back before it counts how it left. Asked now
+    /// Whether no connection or request is left, and all that left are counted: a loop gives a connection's place back before it counts how it left. Asked now
     /// and then.
     /// </summary>
     public bool IsEmpty()
     {
-        if (Endpoint.Connections > 0)
+        if (Endpoint.InUse > 0)
         {
             _fence = null;
             return false;

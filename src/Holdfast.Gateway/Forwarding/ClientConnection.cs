@@ -14,6 +14,9 @@ internal sealed class ClientConnection(int listenerId, in NativeAddress peer, bo
 
     public bool IsTls { get; } = isTls;
 
+    /// <summary>Its hello offers TLS 1.3.</summary>
+    public bool OffersTls13 { get; set; }
+
     /// <summary>Its TLS handshake has succeeded.</summary>
     public bool IsEstablished { get; set; }
 }

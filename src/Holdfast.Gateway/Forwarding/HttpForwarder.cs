@@ -1,33 +1,25 @@
-using System.Buffers;
-using System.Globalization;
-using System.Net;
-using System.Net.Http.Headers;
-using System.Net.Sockets;
-using System.Security.Cryptography;
 using System.Text;
 using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Filters;
+using Holdfast.Gateway.Forwarding.Upstream;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.LoadBalancing;
+using Holdfast.Gateway.Telemetry;
+using Holdfast.Gateway.Tls;
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Interop;
-using Holdfast.Wire.Http1;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Primitives;
 
 namespace Holdfast.Gateway.Forwarding;
 
 /// <summary>
-/// Forwards plain HTTP to the same backends as the WebSockets, streaming both ways. Each client connection carries one request and then
-/// closes: an upgrade that came on a kept-alive connection would miss the loops.
+/// Forwards plain requests to the same backends as the WebSockets: same routes, limits, affinity, auth and health. Decides where a request goes; the exchange itself is
+/// <see cref="Exchange"/>. Another endpoint is asked only while the one before cannot have seen a whole request. Thread-safe.
 /// </summary>
 internal sealed class HttpForwarder : IDisposable
 {
-    /// <summary>Bytes copied at once; each piece is flushed, so events and long polls are not held back.</summary>
-    private const int CopySize = 16 * 1024;
-
     /// <summary>
     /// How long a client may take over one piece of an answer (that of 137 bytes per second; Kestrel's own measure, 240 bytes per second, lets a client that has
     /// taken some MB rest for hours).
@@ -35,17 +27,74 @@ internal sealed class HttpForwarder : IDisposable
     public static readonly TimeSpan LongestPiece = TimeSpan.FromMinutes(2);
 
     private readonly GatewayRuntime _runtime;
-    private readonly TimeSpan _longestPiece;
-    private readonly Lazy<HttpMessageInvoker> _client = new(CreateClient);
+    private readonly IRequestTelemetry _telemetry;
+    private readonly UpstreamPool _pool;
+    private readonly ExchangeSettings _settings;
+    private readonly Action<RequestRun> _answered;
 
-    public HttpForwarder(GatewayRuntime runtime, TimeSpan longestPiece) => (_runtime, _longestPiece) = (runtime, longestPiece);
+    public HttpForwarder(GatewayRuntime runtime, IRequestTelemetry telemetry, TimeSpan longestPiece)
+    {
+        (_runtime, _telemetry) = (runtime, telemetry);
+        _pool = new UpstreamPool(runtime);
+        _answered = OnAnswered;
+        _settings = new ExchangeSettings(_pool, runtime.Time, longestPiece, () => runtime.Phase >= GatewayPhase.Draining);
+    }
+
+    /// <summary>Connections to endpoints that wait for a request.</summary>
+    public int IdleConnections => _pool.Count;
 
     public async Task ForwardAsync(PlainRequest request)
     {
-        var context = request.Context;
+        var run = new RequestRun(request, _runtime.Time.GetTimestamp());
+        // A connection has a place for itself and one to an endpoint: HTTP/2's further requests take more.
+        var takesPlace = HttpProtocol.IsHttp2(request.Context.Request.Protocol);
+        if (takesPlace && !_runtime.TryAdmit(request.Connection.ListenerId))
+        {
+            await RefuseAsync(run, 503, RequestOutcome.GatewayFull, "The gateway is at its limit of connections.").ConfigureAwait(false);
+            _telemetry.OnRequestEnded(run.ToRecord(_runtime.Time));
+            return;
+        }
+
+        try
+        {
+            await ServeAsync(run).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // Kestrel logs it, and answers 500 or cuts the answer.
+            (run.Outcome, run.Status) = (RequestOutcome.InternalError, request.Context.Response.HasStarted ? run.Status : 500);
+            throw;
+        }
+        finally
+        {
+            if (run.Backend is { } backend)
+            {
+                backend.Counts.Release(in run.Claims, request.Client);
+                backend.EndRequest();
+            }
+
+            if (takesPlace)
+                _runtime.Leave(request.Connection.ListenerId);
+            run.Exchange?.Dispose();
+            _telemetry.OnRequestEnded(run.ToRecord(_runtime.Time));
+        }
+    }
+
+    public void Dispose() => _pool.Dispose();
+
+    private async Task ServeAsync(RequestRun run)
+    {
+        var request = run.Request;
         if (!_runtime.Routes.TryMatch(request.View, out var route))
         {
-            await request.RefuseAsync(404, "No route matches this host and path.").ConfigureAwait(false);
+            await RefuseAsync(run, 404, RequestOutcome.NoRoute, "No route matches this host and path.").ConfigureAwait(false);
+            return;
+        }
+
+        var exchange = run.Exchange = new Exchange(request, route, _settings);
+        if (route.Filters.RedirectOf(request.Head, request.IsSecure, out var status, request.IsTrusted) is { } location)
+        {
+            Redirect(run, status, location);
             return;
         }
 
@@ -54,258 +103,249 @@ internal sealed class HttpForwarder : IDisposable
 #pragma warning restore RS0030
         if (route.Choose(random) is not { } backend)
         {
-            await request.RefuseAsync(500, "Every backend of the route has weight 0.").ConfigureAwait(false);
+            await RefuseAsync(run, 500, RequestOutcome.NoBackend, "Every backend of the route has weight 0.").ConfigureAwait(false);
             return;
         }
 
-        if (backend.Auth is { } auth && !await RequestAuth.IsAdmittedAsync(auth, request).ConfigureAwait(false))
+        run.Backend = backend;
+        backend.BeginRequest();
+        exchange.Begin();
+        if (!backend.Counts.TryClaimAddress(backend.Options.Limits, request.Client, ref run.Claims))
+        {
+            await RefuseAsync(run, 429, RequestOutcome.ClientAddressLimit, "This client address has as many connections as it may.").ConfigureAwait(false);
             return;
+        }
 
-        var affinity = backend.Affinity;
-        var key = affinity.KeyOf(request.View, request.Client, _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        if (route.Options.Timeouts.Request > TimeSpan.Zero)
-            timeout.CancelAfter(route.Options.Timeouts.Request);
-        var tried = new List<int>(HandshakeAttempt.Most);
-        var hasBody = context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody ?? true;
+        if (backend.IsFull())
+        {
+            await RefuseFullAsync(run).ConfigureAwait(false);
+            return;
+        }
+
+        if (backend.Auth is { } auth && await RequestAuth.AskAsync(auth, request, exchange.IsBodyTaken && !_settings.IsLeaving()).ConfigureAwait(false) is { } refusal)
+        {
+            (run.Outcome, run.Status) = (refusal, refusal == RequestOutcome.ClientGone ? 0 : request.Context.Response.StatusCode);
+            return;
+        }
+
+        var head = HeadBuffers.Take();
         try
         {
-            while (true)
+            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None);
+            UpgradeHeads.WritePlain(head, request.Head, in facts, request.Auth, request.Copied);
+            if (!TryBind(run, head, out var key))
             {
-                var endpoint = Pick(backend, in key, random, tried, out var trial);
-                if (endpoint?.Resolved is not { } resolved)
-                {
-                    if (endpoint is not null)
-                        backend.Ejections.GiveBack(endpoint, trial, _runtime.Clock.Milliseconds);
-                    var detail = tried.Count == 0 ? Refusals.DescribeNone(backend) : "No endpoint of the backend could be reached.";
-                    await request.RefuseAsync(tried.Count == 0 ? 503 : 502, detail).ConfigureAwait(false);
-                    return;
-                }
-
-                try
-                {
-                    using var message = CreateRequest(request, resolved.Address, hasBody);
-                    using var answer = await _client.Value.SendAsync(message, timeout.Token).ConfigureAwait(false);
-                    backend.Ejections.Answered(endpoint, trial, _runtime.Clock.Milliseconds);
-                    var cookie = affinity.SetsCookie(in key, endpoint) ? CookieOf(affinity, endpoint, request.IsSecure) : null;
-                    await AnswerAsync(context, answer, cookie, timeout.Token).ConfigureAwait(false);
-                    return;
-                }
-                catch (Exception e) when (IsConnectFailure(e, timeout.Token))
-                {
-                    if (!IsLocal(e))
-                        backend.Ejections.Failed(endpoint, trial, _runtime.Clock.Milliseconds, isHandshake: false);
-                    // No byte of the request has left: another endpoint may have it.
-                    if (tried.Count == HandshakeAttempt.Most)
-                        throw;
-                }
-                finally
-                {
-                    backend.Ejections.GiveBack(endpoint, trial, _runtime.Clock.Milliseconds);
-                }
+                await RefuseAsync(run, 429, RequestOutcome.KeyLimit, "This key has as many connections as it may.").ConfigureAwait(false);
+                return;
             }
-        }
-        catch (OperationCanceledException)
-        {
-            if (!context.RequestAborted.IsCancellationRequested)
-                await request.RefuseAsync(504, "The endpoint did not answer in time.").ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            context.Abort();    // The client takes its answer too slowly.
-        }
-        catch (Exception e) when ((e as BadHttpRequestException ?? e.InnerException as BadHttpRequestException) is { } bad)
-        {
-            var detail = bad.StatusCode == StatusCodes.Status408RequestTimeout ? "The request's body comes too slowly." : "The request's body is malformed.";
-            await request.RefuseAsync(bad.StatusCode, detail).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
-        {
-            await request.RefuseAsync(502, "The endpoint broke the connection or answered no valid HTTP.").ConfigureAwait(false);
-        }
-    }
 
-    public void Dispose()
-    {
-        if (_client.IsValueCreated)
-            _client.Value.Dispose();
-    }
-
-    private static HttpMessageInvoker CreateClient() => new(new SocketsHttpHandler
-    {
-        AllowAutoRedirect = false,
-        UseProxy = false,
-        UseCookies = false,
-        AutomaticDecompression = DecompressionMethods.None,
-        ActivityHeadersPropagator = null,
-        ConnectTimeout = TimeSpan.FromSeconds(5),
-        // Values are the peers' bytes, to be passed on as they are.
-        RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
-        ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
-        PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
-    });
-
-    /// <summary>Refused, unreachable, or not connected within the client's own time.</summary>
-    private static bool IsConnectFailure(Exception exception, CancellationToken cancel) => exception switch
-    {
-        HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } => true,
-        OperationCanceledException { InnerException: TimeoutException } => !cancel.IsCancellationRequested,
-        _ => false,
-    };
-
-    /// <summary>For want of descriptors, ports or memory of our own: it says nothing of the endpoint.</summary>
-    private static bool IsLocal(Exception exception) => exception.InnerException is SocketException
-    {
-        SocketErrorCode: SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.AddressNotAvailable,
-    };
-
-    /// <summary>A request is no connection: it weighs nothing in the balance of sockets.</summary>
-    private EndpointState? Pick(BackendState backend, in AffinityKey key, Random random, List<int> tried, out long trial)
-    {
-        Span<int> excluded = stackalloc int[HandshakeAttempt.Most];
-        for (var i = 0; i < tried.Count; i++)
-            excluded[i] = tried[i];
-        var request = new PickRequest(random, _runtime.Clock.Milliseconds, excluded[..tried.Count]) { IsHandshake = false, Key = key };
-        var endpoint = backend.Pick(in request, out trial);
-        if (endpoint is not null)
-            tried.Add(endpoint.Id);
-        return endpoint;
-    }
-
-    private string CookieOf(AffinityPlan affinity, EndpointState endpoint, bool isSecure)
-    {
-        var output = new ByteBuffer();
-        affinity.WriteCookie(output, endpoint, isSecure, _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
-        return Encoding.Latin1.GetString(output.Bytes);
-    }
-
-    private async Task AnswerAsync(HttpContext context, HttpResponseMessage answer, string? cookie, CancellationToken cancel)
-    {
-        // Nobody asked for another protocol, and a body with two lengths is read differently by two readers.
-        if (answer.StatusCode == HttpStatusCode.SwitchingProtocols
-            || (answer.Headers.TransferEncodingChunked == true && answer.Content.Headers.NonValidated.Contains("Content-Length")))
-            throw new HttpRequestException(HttpRequestError.InvalidResponse, "101, or chunked with Content-Length");
-        var response = context.Response;
-        response.StatusCode = (int)answer.StatusCode;
-        context.Features.Get<IHttpResponseFeature>()!.ReasonPhrase = answer.ReasonPhrase;
-        var perHop = answer.Headers.Connection;
-        CopyHeaders(answer.Headers.NonValidated, response.Headers, perHop);
-        CopyHeaders(answer.Content.Headers.NonValidated, response.Headers, perHop);
-        if (cookie is not null)
-            response.Headers.Append("Set-Cookie", cookie);
-        if (HttpMethods.IsHead(context.Request.Method) || answer.StatusCode is HttpStatusCode.NotModified or HttpStatusCode.NoContent)
-            return;
-
-        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-        await response.StartAsync(cancel).ConfigureAwait(false);
-        await response.BodyWriter.FlushAsync(cancel).ConfigureAwait(false);     // The first event may be long in coming.
-        var body = await answer.Content.ReadAsStreamAsync(cancel).ConfigureAwait(false);
-        await using (body.ConfigureAwait(false))
-        {
-            while (true)
+            // Last of all: what decides about a request is what the client has sent, and what the auth service has said.
+            if (route.Filters.ChangesRequests && !UpgradeHeads.Filter(head, new RequestHead(HandshakePolicy.MostUpstreamHeaders), route.Filters))
             {
-                var read = await body.ReadAsync(response.BodyWriter.GetMemory(CopySize), cancel).ConfigureAwait(false);
-                if (read == 0)
-                    break;
-                response.BodyWriter.Advance(read);
-                var flush = response.BodyWriter.FlushAsync(cancel);
-                var flushed = flush.IsCompletedSuccessfully ? flush.Result : await flush.AsTask().WaitAsync(_longestPiece, _runtime.Time, cancel).ConfigureAwait(false);
-                if (flushed.IsCompleted)
-                    return;
+                await RefuseAsync(run, 431, RequestOutcome.BadRequest, "The request head is over 32 KiB with what the route's filters add.").ConfigureAwait(false);
+                return;
             }
+
+            await TryEndpointsAsync(run, head, key, random).ConfigureAwait(false);
         }
-
-        // The last chunk too: once this method has returned nobody measures any more.
-        await response.CompleteAsync().WaitAsync(_longestPiece, _runtime.Time, cancel).ConfigureAwait(false);
-    }
-
-    private static HttpRequestMessage CreateRequest(PlainRequest plain, NativeAddress address, bool hasBody)
-    {
-        var request = plain.Context.Request;
-        // The path goes on as it came: no decoding, no dot segments resolved, or the gateway and the endpoint could see different requests.
-        var uri = new Uri("http://" + address.ToEndPoint() + Encoding.Latin1.GetString(plain.Head.Target), new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
-        var message = new HttpRequestMessage(new HttpMethod(request.Method), uri) { Version = HttpVersion.Version11 };
-        if (hasBody)
-            message.Content = new StreamedBody(request.Body);
-
-        var head = plain.Head;
-        for (var i = 0; i < head.HeaderCount; i++)
+        finally
         {
-            var name = head.Name(i);
-            if (UpgradeHeads.IsHopByHop(name) || UpgradeHeads.IsStripped(name, plain.IsTrusted) || head.Lists("connection"u8, name) || plain.Auth?.IsCopied(name) == true)
-                continue;
-            Add(Encoding.ASCII.GetString(name), Encoding.Latin1.GetString(head.Value(i)));
-        }
-
-        foreach (var (name, value) in plain.Copied)
-            Add(name, value);
-        void Add(string name, string value)
-        {
-            if (!message.Headers.TryAddWithoutValidation(name, value))
-                message.Content?.Headers.TryAddWithoutValidation(name, value);
-        }
-
-        var forwardedFor = plain.IsTrusted && request.Headers["X-Forwarded-For"] is { Count: > 0 } given ? string.Join(", ", given.ToArray()) + ", " : "";
-        var host = plain.IsTrusted && request.Headers["X-Forwarded-Host"] is { Count: > 0 } hosts ? hosts[0] : request.Host.Value;
-        message.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor + plain.Connection.Peer.ToEndPoint().Address);
-        message.Headers.TryAddWithoutValidation("X-Forwarded-Proto", plain.IsSecure ? "https" : "http");
-        message.Headers.TryAddWithoutValidation("X-Forwarded-Host", host);
-        if (request.Headers.TraceParent.Count == 0)
-            message.Headers.TryAddWithoutValidation("traceparent", $"00-{RandomHex(16)}-{RandomHex(8)}-00");
-        message.Headers.TryAddWithoutValidation("Holdfast-Connection-Id", RandomHex(16));
-        return message;
-    }
-
-    private static string RandomHex(int bytes) => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(bytes));
-
-    private static void CopyHeaders(HttpHeadersNonValidated from, IHeaderDictionary to, HttpHeaderValueCollection<string> perHop)
-    {
-        foreach (var (name, values) in from)
-        {
-            var bytes = Encoding.ASCII.GetBytes(name);
-            if (UpgradeHeads.IsHopByHop(bytes) || UpgradeHeads.IsHoldfast(bytes) || perHop.Contains(name))
-                continue;
-            if (!HeadRules.IsToken(bytes) || !HeadRules.IsFieldValue(Encoding.Latin1.GetBytes(values.ToString())))
-                throw new HttpRequestException(HttpRequestError.InvalidResponse, "a header is malformed");
-            if (name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase))
-                to.ContentLength = long.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var length)
-                    ? length
-                    : throw new HttpRequestException(HttpRequestError.InvalidResponse, "Content-Length is no number");
-            else
-                to[name] = new StringValues([.. values]);
+            HeadBuffers.Give(head);
         }
     }
 
-    /// <summary>A request's body, passed on piece by piece as it comes, its head before it has begun.</summary>
-    private sealed class StreamedBody(Stream body) : HttpContent
+    private async Task TryEndpointsAsync(RequestRun run, ByteBuffer head, AffinityKey key, Random random)
     {
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
-            SerializeToStreamAsync(stream, context, CancellationToken.None);
-
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+        var backend = run.Backend!;
+        UpstreamException? failure = null;
+        while (run.Attempts < HandshakeAttempt.Most)
         {
-            var buffer = ArrayPool<byte>.Shared.Rent(CopySize);
+            var reservation = Reserve(run, key, random, out var endpoint, out var trial);
+            if (reservation != Reservation.Taken)
+            {
+                if (failure is null)
+                {
+                    await (reservation == Reservation.None
+                        ? RefuseAsync(run, 503, RequestOutcome.NoEndpoint, Refusals.DescribeNone(backend))
+                        : RefuseFullAsync(run)).ConfigureAwait(false);
+                    return;
+                }
+
+                break;
+            }
+
+            run.Tried[run.Attempts++] = endpoint!.Id;
+            run.Endpoint = endpoint;
             try
             {
-                int read;
-                do
+                await RunAsync(run, endpoint, head, key, trial).ConfigureAwait(false);
+                (run.Outcome, run.Status) = (RequestOutcome.Forwarded, run.Exchange!.Status);
+                return;
+            }
+            catch (UpstreamException e) when (e.IsBeforeRequest)
+            {
+                failure = e;
+                if (e.Fault == UpstreamFault.LocalResources)
+                    break;
+                if (e.IsConnectFailure)
                 {
-                    await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
-                    read = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
-                    await stream.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+                    backend.Ejections.Failed(endpoint, trial, _runtime.Clock.Milliseconds, isHandshake: false);
+                    _pool.Drop(endpoint);
                 }
-                while (read > 0);
+            }
+            catch (UpstreamException e)
+            {
+                await RefuseAsync(run, e).ConfigureAwait(false);
+                return;
+            }
+            catch (ExchangeEndedException e)
+            {
+                await EndAsync(run, e.End).ConfigureAwait(false);
+                return;
             }
             finally
             {
-                ArrayPool<byte>.Shared.Return(buffer);
+                backend.Ejections.GiveBack(endpoint, trial, _runtime.Clock.Milliseconds);
+                endpoint.ReleaseRequest();
             }
         }
 
-        protected override bool TryComputeLength(out long length)
+        await RefuseAsync(run, failure!).ConfigureAwait(false);
+    }
+
+    private async Task RunAsync(RequestRun run, EndpointState endpoint, ByteBuffer head, AffinityKey key, long trial)
+    {
+        var exchange = run.Exchange!;
+        if (endpoint.Resolved is not { } resolved)
+            throw new UpstreamException(UpstreamFault.Unreachable);
+        var tls = run.Backend!.Tls;
+        (run.Key, run.Trial) = (key, trial);
+        while (_pool.TryRent(endpoint, resolved.Address, tls) is { } idle)
         {
-            length = 0;
-            return false;
+            try
+            {
+                await exchange.RunAsync(idle, head.Memory, run, _answered).ConfigureAwait(false);
+                return;
+            }
+            catch (UpstreamException e) when (e.Fault == UpstreamFault.NotSent)
+            {
+                // It was closed just now.
+            }
         }
+
+        var connection = await ConnectAsync(exchange, endpoint, resolved.Address, tls).ConfigureAwait(false);
+        await exchange.RunAsync(connection, head.Memory, run, _answered).ConfigureAwait(false);
+    }
+
+    private static ValueTask<UpstreamConnection> ConnectAsync(Exchange exchange, EndpointState endpoint, NativeAddress address, UpstreamTls? tls) =>
+        exchange.ConnectAsync(cancel => UpstreamConnection.ConnectAsync(endpoint, address, tls, cancel));
+
+    /// <summary>At the answer's head.</summary>
+    private void OnAnswered(RequestRun run)
+    {
+        var backend = run.Backend!;
+        backend.Ejections.Answered(run.Endpoint!, run.Trial, _runtime.Clock.Milliseconds);
+        var affinity = backend.Affinity;
+        if (!affinity.SetsCookie(in run.Key, run.Endpoint!))
+            return;
+        var cookie = new ByteBuffer();
+        affinity.WriteCookie(cookie, run.Endpoint!, run.Request.IsSecure, _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
+        AnswerHeaders.Append(run.Request.Context.Response.Headers, "Set-Cookie", Encoding.Latin1.GetString(cookie.Bytes));
+    }
+
+    private Reservation Reserve(RequestRun run, in AffinityKey key, Random random, out EndpointState? endpoint, out long trial)
+    {
+        var request = new PickRequest(random, _runtime.Clock.Milliseconds, run.Tried.AsSpan(0, run.Attempts)) { IsHandshake = false, Key = key };
+        return run.Backend!.Reserve(in request, out endpoint, out trial);
+    }
+
+    /// <summary>Claims the request's key and reads its affinity, where there are such, off the head as the endpoint gets it. False: the key has as many as it may.</summary>
+    private bool TryBind(RequestRun run, ByteBuffer head, out AffinityKey key)
+    {
+        key = AffinityKey.None;
+        var backend = run.Backend!;
+        var affinity = backend.Affinity;
+        var limit = backend.Options.Limits.ConnectionsPerKey is { Max: > 0 } given ? given : null;
+        if (limit is null && affinity.IsNone)
+            return true;
+        var sent = new RequestHead(HandshakePolicy.MostUpstreamHeaders);
+        if (sent.Parse(head.Bytes) is var fault and not HeadFault.None)
+            throw new InvalidOperationException("The head for the endpoint breaks our own rules: " + fault);
+        if (limit is not null && !backend.Counts.TryClaimKey(limit, sent, ref run.Claims))
+            return false;
+        key = affinity.KeyOf(sent.View, run.Request.Client, _runtime.Time.GetUtcNow().ToUnixTimeSeconds());
+        return true;
+    }
+
+    private static void Redirect(RequestRun run, int status, string location)
+    {
+        var response = run.Request.Context.Response;
+        response.StatusCode = status;
+        response.Headers.Location = location;
+        response.ContentLength = 0;
+        if (!run.Exchange!.IsBodyTaken)
+            AnswerHeaders.SayClose(run.Request.Context);
+        (run.Outcome, run.Status) = (RequestOutcome.Redirected, status);
+    }
+
+    private Task RefuseFullAsync(RequestRun run) =>
+        RefuseAsync(run, 503, RequestOutcome.BackendFull, "Every endpoint has as many connections as it may.");
+
+    private Task RefuseAsync(RequestRun run, UpstreamException failure)
+    {
+        var (status, outcome) = failure.Fault switch
+        {
+            UpstreamFault.ConnectTimeout => (504, RequestOutcome.ConnectTimeout),
+            UpstreamFault.LocalResources => (503, RequestOutcome.GatewayFull),
+            _ when failure.IsBeforeRequest => (502, RequestOutcome.ConnectFailed),
+            UpstreamFault.NoAnswer => (502, RequestOutcome.NoAnswer),
+            UpstreamFault.BodyCut => (502, RequestOutcome.AnswerCut),
+            _ => (502, RequestOutcome.BadAnswer),
+        };
+        return RefuseAsync(run, status, outcome, failure.Message);
+    }
+
+    /// <summary>The exchange was ended from the client's side, or by the clock.</summary>
+    private Task EndAsync(RequestRun run, ExchangeEnd end)
+    {
+        var exchange = run.Exchange!;
+        switch (end)
+        {
+            case ExchangeEnd.RequestTimeout:
+                return RefuseAsync(run, 504, RequestOutcome.RequestTimeout, exchange switch
+                {
+                    { IsSent: false } => "The request's time ran out while an endpoint was connected to.",
+                    { IsBodyTaken: false } => "The request's time ran out while its body was sent.",
+                    _ => "The endpoint did not answer in time.",
+                });
+            case ExchangeEnd.BadBody when exchange.BodyFault == 408:
+                return RefuseAsync(run, 408, RequestOutcome.BodyTimeout, "The request's body comes too slowly.");
+            case ExchangeEnd.BadBody:
+                return RefuseAsync(run, exchange.BodyFault, RequestOutcome.BadRequest, "The request's body is malformed.");
+            case ExchangeEnd.Bug:
+                throw new InvalidOperationException("The request's body could not be passed on.", exchange.Bug);
+            default:
+                run.Outcome = end == ExchangeEnd.ClientStalled ? RequestOutcome.ClientStalled : RequestOutcome.ClientGone;
+                run.Status = exchange.Status;
+                // Whatever is left of an answer must not look whole.
+                run.Request.Context.Abort();
+                return Task.CompletedTask;
+        }
+    }
+
+    /// <summary>The gateway's own answer; an answer that has begun is cut, so that the client cannot take it for a whole one.</summary>
+    private Task RefuseAsync(RequestRun run, int status, RequestOutcome outcome, string detail)
+    {
+        run.Outcome = outcome;
+        if (run.Request.Context.Response.HasStarted)
+        {
+            run.Status = run.Exchange!.Status;
+            run.Request.Context.Abort();
+            return Task.CompletedTask;
+        }
+
+        run.Status = status;
+        var mayKeep = (run.Exchange?.IsBodyTaken ?? !(run.Request.Head.IsChunked || run.Request.Head.ContentLength > 0)) && !_settings.IsLeaving();
+        return RequestRefusals.WriteAsync(run.Request, status, outcome, detail, mayKeep);
     }
 }

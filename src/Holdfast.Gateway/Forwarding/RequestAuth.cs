@@ -1,4 +1,5 @@
 using Holdfast.Gateway.Auth;
+using Holdfast.Gateway.Forwarding.Upstream;
 using Microsoft.AspNetCore.Http;
 
 namespace Holdfast.Gateway.Forwarding;
@@ -6,8 +7,9 @@ namespace Holdfast.Gateway.Forwarding;
 /// <summary>Asks a backend's auth service about plain requests, before anything of a body is read.</summary>
 internal static class RequestAuth
 {
-    /// <summary>True: the request's headers are as the endpoint may see them. False: the client has got its answer, or has left.</summary>
-    public static async Task<bool> IsAdmittedAsync(AuthGate auth, PlainRequest request)
+    /// <summary>Null: the request's headers are as the endpoint may see them. Else: the client has got its answer, or has left.</summary>
+    /// <param name="mayKeep">The client's connection may serve another request after a refusal.</param>
+    public static async Task<RequestOutcome?> AskAsync(AuthGate auth, PlainRequest request, bool mayKeep)
     {
         AuthAnswer answer;
         try
@@ -16,7 +18,7 @@ internal static class RequestAuth
         }
         catch (OperationCanceledException)
         {
-            return false;
+            return RequestOutcome.ClientGone;
         }
 
         switch (answer.Verdict)
@@ -24,13 +26,13 @@ internal static class RequestAuth
             case AuthVerdict.Allowed:
                 request.Auth = auth;
                 request.Copied = answer.Headers;
-                return true;
+                return null;
             case AuthVerdict.Refused:
-                await RelayAsync(request.Context, answer).ConfigureAwait(false);
-                return false;
+                await RelayAsync(request.Context, answer, mayKeep).ConfigureAwait(false);
+                return RequestOutcome.AuthRefused;
             default:
-                await request.RefuseAsync(StatusCodes.Status503ServiceUnavailable, answer.Detail).ConfigureAwait(false);
-                return false;
+                await RequestRefusals.WriteAsync(request, StatusCodes.Status503ServiceUnavailable, RequestOutcome.AuthFailed, answer.Detail, mayKeep).ConfigureAwait(false);
+                return RequestOutcome.AuthFailed;
         }
     }
 
@@ -40,12 +42,14 @@ internal static class RequestAuth
         return AuthQuestion.From(auth, request.View, request.Client, request.IsSecure ? "https" : "http", host);
     }
 
-    private static async Task RelayAsync(HttpContext context, AuthAnswer answer)
+    private static async Task RelayAsync(HttpContext context, AuthAnswer answer, bool mayKeep)
     {
         var response = context.Response;
         response.StatusCode = answer.Status;
         foreach (var (name, value) in answer.Headers)
             response.Headers.Append(name, value);
+        if (!mayKeep)
+            AnswerHeaders.SayClose(context);
         response.ContentLength = answer.Body.Length;
         if (!HttpMethods.IsHead(context.Request.Method))
             await response.BodyWriter.WriteAsync(answer.Body, context.RequestAborted).ConfigureAwait(false);

@@ -139,7 +139,7 @@ internal sealed partial class RequestGuard
         _state = State.Ended;
         var answer = new ByteBuffer();
         var status = Refusals.Write(answer, outcome, detail);
-        guards.OnRefused?.Invoke(client, outcome, status);
+        guards.OnRefused?.Invoke(client, status);
         using var patience = new CancellationTokenSource(RefusalTimeout, guards.Time);
         try
         {

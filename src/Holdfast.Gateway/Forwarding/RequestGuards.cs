@@ -1,4 +1,3 @@
-using Holdfast.Gateway.Handshakes;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
@@ -14,8 +13,8 @@ internal sealed class RequestGuards(TimeProvider time)
 {
     public TimeProvider Time { get; } = time;
 
-    /// <summary>Called for each request that a guard refused, which no application sees. Any thread; must not block or throw.</summary>
-    public Action<ClientConnection, HandshakeOutcome, int>? OnRefused { get; set; }
+    /// <summary>Called with the status of each request that a guard refused, which no application sees. Any thread; must not block or throw.</summary>
+    public Action<ClientConnection, int>? OnRefused { get; set; }
 
     public ConnectionDelegate Middleware(ConnectionDelegate next) => async connection =>
     {

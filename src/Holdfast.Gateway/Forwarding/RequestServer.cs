@@ -1,13 +1,14 @@
 using Holdfast.Gateway.Hosting;
 using Holdfast.Gateway.Links;
 using Holdfast.Gateway.Listeners;
+using Holdfast.Gateway.Telemetry;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 
 namespace Holdfast.Gateway.Forwarding;
 
 /// <summary>Every request that Kestrel has read for a client: refused, brought to a loop, or forwarded. Thread-safe.</summary>
-internal sealed class RequestServer(GatewayRuntime runtime, HttpForwarder forwarder)
+internal sealed class RequestServer(GatewayRuntime runtime, HttpForwarder forwarder, IRequestTelemetry telemetry)
 {
     private readonly UpgradeBridge _bridge = new(runtime);
     private int _inFlight;
@@ -31,9 +32,9 @@ internal sealed class RequestServer(GatewayRuntime runtime, HttpForwarder forwar
             if (runtime.Phase >= GatewayPhase.Draining)
                 Leave(context);
             if (request.Fault != HeadFault.None)
-                await request.RefuseAsync(StatusCodes.Status400BadRequest, Refusals.Describe(request.Fault)).ConfigureAwait(false);
+                await RefuseAsync(request, StatusCodes.Status400BadRequest, Refusals.Describe(request.Fault)).ConfigureAwait(false);
             else if (UpgradeBridge.ConnectOf(context) is not null || HttpMethods.IsConnect(context.Request.Method))
-                await request.RefuseAsync(StatusCodes.Status501NotImplemented, "Of CONNECT only WebSockets are served.").ConfigureAwait(false);
+                await RefuseAsync(request, StatusCodes.Status501NotImplemented, "Of CONNECT only WebSockets are served.").ConfigureAwait(false);
             else
                 await forwarder.ForwardAsync(request).ConfigureAwait(false);
         }
@@ -41,6 +42,23 @@ internal sealed class RequestServer(GatewayRuntime runtime, HttpForwarder forwar
         {
             Interlocked.Decrement(ref _inFlight);
         }
+    }
+
+    /// <summary>A request was refused for what it is. Any thread.</summary>
+    public void OnRefused(ClientConnection client, int status) =>
+        telemetry.OnRequestEnded(new RequestRecord
+        {
+            Id = RequestRun.NewId(),
+            Client = client.Peer,
+            Outcome = status == StatusCodes.Status408RequestTimeout ? RequestOutcome.HeadTimeout : RequestOutcome.BadRequest,
+            Status = status,
+            HeadSeconds = -1,
+        });
+
+    private Task RefuseAsync(PlainRequest request, int status, string detail)
+    {
+        OnRefused(request.Connection, status);
+        return request.RefuseAsync(status, detail);
     }
 
     /// <summary>The gateway goes: this answer is the last of its connection.</summary>

@@ -17,7 +17,7 @@ namespace Holdfast.Gateway.Handshakes;
 internal sealed partial class HandshakePolicy
 {
     /// <summary>Beside the client's: what an auth service may add (64 lines), and what the gateway adds.</summary>
-    private const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64 + 16;
+    public const int MostUpstreamHeaders = RequestHead.MaxHeaders + 64 + 16;
 
     /// <summary>Milliseconds that an answer may be late beyond its own time-out, on a busy machine.</summary>
     private const int AuthGrace = 5_000;

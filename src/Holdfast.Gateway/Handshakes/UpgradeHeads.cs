@@ -41,6 +41,8 @@ internal static class UpgradeHeads
         WriteStart(output, head, in facts, head.Method, withoutExtensions: false, auth);
         foreach (var (name, value) in copied)
             AppendLine(output, Encoding.ASCII.GetBytes(name), Encoding.Latin1.GetBytes(value));
+        if (head.Lists("te"u8, "trailers"u8))
+            output.Append("TE: trailers\r\nConnection: TE\r\n"u8);
         if (head.IsChunked)
         {
             output.Append("Transfer-Encoding: chunked\r\n"u8);

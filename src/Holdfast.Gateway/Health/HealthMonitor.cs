@@ -202,7 +202,7 @@ internal sealed class HealthMonitor(GatewayRuntime runtime, Action<BackendState,
             if (!_byEndpoint.TryGetValue(endpoint.Id, out var watch))
                 continue;
             // One that has never been in service has nothing to leave.
-            var isInUse = endpoint.Phase != EndpointPhase.Starting || endpoint.Connections > 0;
+            var isInUse = endpoint.Phase != EndpointPhase.Starting || endpoint.InUse > 0;
             var drains = endpoint.FailsCheck && isInUse && HasOther(backend, watch);
             if (drains == watch.IsDraining)
                 continue;

@@ -137,7 +137,7 @@ internal sealed class RehomePolicy(GatewayRuntime runtime, IConnectionTelemetry 
         {
             if (endpoint.Phase != EndpointPhase.Ready || !room.Has(endpoint) || endpoint.Health != EndpointHealth.Healthy || excluded.Contains(endpoint.Id))
                 continue;
-            var order = best is null ? -1 : endpoint.Connections.CompareTo(best.Connections);
+            var order = best is null ? -1 : endpoint.InUse.CompareTo(best.InUse);
             if (order < 0 || (order == 0 && endpoint.ReadySince > best!.ReadySince))
                 best = endpoint;
         }

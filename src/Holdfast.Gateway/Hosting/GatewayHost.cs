@@ -105,9 +105,6 @@ public sealed class GatewayHost : IAsyncDisposable
         _runtime.Configuration.Start(null, default, options.Time.GetUtcNow());
         _listeners = new ListenerSet(_runtime, DescriptorBudget.Cap(Sys.DescriptorLimit()));
         _token = new AdminToken(configuration.Admin);
-        _forwarder = new HttpForwarder(_runtime, options.LongestPiece);
-        _server = new RequestServer(_runtime, _forwarder);
-
         var guards = new RequestGuards(options.Time);
 
         // Empty: no settings file, variable or argument but our own decides anything here.
@@ -140,6 +137,9 @@ public sealed class GatewayHost : IAsyncDisposable
             _live = new LiveConfiguration(file, _runtime.Configuration, ApplyAsync, options.Time, _logger);
         var accessLog = new AccessLog(options.AccessLog ?? Stream.Null, options.Time, enabled: options.AccessLog is not null);
         _telemetry = new GatewayTelemetry(_runtime, _app.Services.GetRequiredService<IMeterFactory>(), accessLog);
+        _forwarder = new HttpForwarder(_runtime, _telemetry, options.LongestPiece);
+        _server = new RequestServer(_runtime, _forwarder, _telemetry);
+        guards.OnRefused = _server.OnRefused;
         _resolver = new Resolver(options.Names, options.Time);
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
@@ -157,6 +157,9 @@ public sealed class GatewayHost : IAsyncDisposable
     public Task Ended => _ended.Task;
 
     internal GatewayRuntime Runtime => _runtime;
+
+    /// <summary>Connections to endpoints that wait for a plain request.</summary>
+    internal int IdleUpstreamConnections => _forwarder.IdleConnections;
 
     /// <summary>Standard output, as the access log wants it. Not to be disposed.</summary>
     public static Stream OpenAccessLog() => AccessLog.OpenStandardOutput();

@@ -115,6 +115,9 @@ internal sealed class GatewayRuntime
 
     public int Established => Loops.Sum(static l => l.Established);
 
+    /// <summary>Places taken of <see cref="UsableConnections"/>.</summary>
+    public int Admitted => Volatile.Read(ref _admitted);
+
     /// <summary>
     /// Takes a place for a connection under the listener's limit and the descriptors', handshakes included, so that a burst cannot overshoot.
     /// True: give it back with exactly one <see cref="Leave"/>. Any thread.
@@ -201,14 +204,14 @@ internal sealed class GatewayRuntime
         }
     }
 
-    /// <summary>Forgets endpoints that left, have no connection any more and keep no session. Called now and then, by one thread.</summary>
+    /// <summary>Forgets endpoints that left, have no connection or request any more and keep no session. Called now and then, by one thread.</summary>
     public void ForgetGone()
     {
         lock (_gate)
         {
             foreach (var backend in KnownBackends)
             {
-                var gone = Array.FindAll(backend.Leaving.ToArray(), e => e.Connections == 0 && !backend.KeepsSessions(e, Clock.Milliseconds));
+                var gone = Array.FindAll(backend.Leaving.ToArray(), e => e.InUse == 0 && !backend.KeepsSessions(e, Clock.Milliseconds));
                 if (gone.Length == 0)
                     continue;
                 backend.Apply(backend.Options, backend.Endpoints.ToArray(), [.. backend.Leaving.ToArray().Except(gone)]);

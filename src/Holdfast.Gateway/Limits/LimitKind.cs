@@ -1,3 +1,4 @@
+using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Relay.Pairs;
 
@@ -38,6 +39,14 @@ internal static class LimitKinds
         HandshakeOutcome.KeyLimit => LimitKind.ConnectionsPerKey,
         HandshakeOutcome.QueueFull => LimitKind.Queue,
         HandshakeOutcome.QueueTimeout => LimitKind.QueueTimeout,
+        _ => null,
+    };
+
+    public static LimitKind? Of(RequestOutcome outcome) => outcome switch
+    {
+        RequestOutcome.BackendFull => LimitKind.ConnectionsPerEndpoint,
+        RequestOutcome.ClientAddressLimit => LimitKind.ConnectionsPerClientAddress,
+        RequestOutcome.KeyLimit => LimitKind.ConnectionsPerKey,
         _ => null,
     };
 

@@ -22,7 +22,7 @@ internal static class BackendRoom
             serving++;
             var slotsHere = Math.Max(0, most - endpoint.Handshakes);
             slots += slotsHere;
-            var room = connections == 0 ? int.MaxValue : connections - endpoint.Connections;
+            var room = connections == 0 ? int.MaxValue : connections - endpoint.InUse;
             if (room <= 0)
                 continue;
             isFull = false;
@@ -44,7 +44,7 @@ internal static class BackendRoom
         {
             if (!Serves(endpoint, phase))
                 continue;
-            if (endpoint.Connections < most)
+            if (endpoint.InUse < most)
                 return false;
             serving = true;
         }

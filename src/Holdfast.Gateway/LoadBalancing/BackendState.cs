@@ -23,6 +23,7 @@ internal sealed class BackendState
     private volatile DiscoveryStatus? _discovery;
     private volatile AuthGate? _auth;
     private volatile UpstreamTls? _tls;
+    private int _requests;
 
     /// <param name="host">Null: nothing is told, and nobody looks at the queue but by hand.</param>
     /// <param name="affinity">Null: made of the options.</param>
@@ -134,8 +135,9 @@ internal sealed class BackendState
     public bool KeepsSessions(EndpointState endpoint, long nowMs) => Affinity.IsByCookie && endpoint.Keeps(ushort.MaxValue, nowMs);
 
     /// <summary>
-    /// Picks an endpoint for a handshake. When it is taken, a connection and a handshake are counted on it, exactly within the backend's limits: the caller calls
-    /// <see cref="EndpointState.EndHandshake"/> and <see cref="EndpointState.Release"/> once each, and tells <see cref="Ejections"/> how it went. Allocates nothing.
+    /// Picks an endpoint. When it is taken, a connection and a handshake are counted on it, exactly within the backend's limits: the caller calls
+    /// <see cref="EndpointState.EndHandshake"/> and <see cref="EndpointState.Release"/> once each, and tells <see cref="Ejections"/> how it went. For a plain request
+    /// it is a request that is counted, and <see cref="EndpointState.ReleaseRequest"/> that is called. Allocates nothing.
     /// </summary>
     /// <param name="endpoint">When it is taken: where. When busy: the one that the key is bound to, or null: any would do.</param>
     /// <param name="trial">Unlike 0 when the handshake tries an ejected endpoint.</param>
@@ -149,7 +151,7 @@ internal sealed class BackendState
             var reservation = Pick(snapshot, in request, room, tries == 0, out endpoint, out trial);
             if (reservation != Reservation.Taken)
                 return reservation;
-            if (endpoint!.TryReserve(room))
+            if (request.IsHandshake ? endpoint!.TryReserve(room) : endpoint!.TryReserveRequest(room.Connections))
                 return Reservation.Taken;
             if (trial != 0)
                 Ejections.GiveBack(endpoint, trial, request.NowMs);
@@ -157,13 +159,6 @@ internal sealed class BackendState
 
         (endpoint, trial) = (null, 0);
         return Reservation.Busy;
-    }
-
-    /// <summary>As <see cref="Reserve"/>, but counts nothing: for plain requests.</summary>
-    public EndpointState? Pick(in PickRequest request, out long trial)
-    {
-        _ = Pick(_snapshot, in request, default, mayTry: true, out var endpoint, out trial);
-        return endpoint;
     }
 
     /// <remarks>
@@ -239,10 +234,18 @@ internal sealed class BackendState
         return without;
     }
 
-    private static bool HasPlace(EndpointState endpoint, EndpointRoom room) => room.Connections == 0 || endpoint.Connections < room.Connections;
+    private static bool HasPlace(EndpointState endpoint, EndpointRoom room) => room.Connections == 0 || endpoint.InUse < room.Connections;
 
     private static Reservation OfBound(EndpointState endpoint, EndpointRoom room) =>
         room.Handshakes == 0 || endpoint.Handshakes < room.Handshakes ? Reservation.Taken : Reservation.Busy;
+
+    /// <summary>Plain requests that were routed here and have not ended.</summary>
+    public int RequestsInFlight => Volatile.Read(ref _requests);
+
+    /// <summary>A plain request was routed here; pair it with exactly one <see cref="EndRequest"/>.</summary>
+    public void BeginRequest() => Interlocked.Increment(ref _requests);
+
+    public void EndRequest() => Interlocked.Decrement(ref _requests);
 
     /// <summary>A handshake at an endpoint ended, whatever way: who waits may have its slot.</summary>
     public void EndHandshake(EndpointState endpoint, long nowMs)
@@ -289,7 +292,7 @@ internal sealed class BackendState
         public readonly long SlowStartMs = (long)options.SlowStart.TotalMilliseconds;
 
         public EndpointRoom RoomFor(in PickRequest request) =>
-            new(Options.Limits.ConnectionsPerEndpoint, request.IsAhead ? 0 : Options.Handshakes.InFlightPerEndpoint);
+            new(Options.Limits.ConnectionsPerEndpoint, request.IsAhead || !request.IsHandshake ? 0 : Options.Handshakes.InFlightPerEndpoint);
     }
 }
 

@@ -20,7 +20,7 @@ internal sealed class ConsistentHashPolicy : ILoadBalancingPolicy
             if (!context.Allows(endpoint))
                 continue;
             var score = StableHash.Mix(hash, endpoint.Hash);
-            if (endpoint.Connections >= most)
+            if (endpoint.InUse >= most)
             {
                 if (bestOver is null || score > highestOver)
                     (bestOver, highestOver) = (endpoint, score);
@@ -63,7 +63,7 @@ internal sealed class ConsistentHashPolicy : ILoadBalancingPolicy
             if (!context.Allows(endpoint))
                 continue;
             count++;
-            sum += endpoint.Connections;
+            sum += endpoint.InUse;
         }
 
         return Math.Ceiling(context.Bound * sum / Math.Max(1, count));

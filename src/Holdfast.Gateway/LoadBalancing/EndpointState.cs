@@ -37,8 +37,10 @@ internal enum EndpointHealth
 internal sealed class EndpointState(int id, EndpointAddress address)
 {
     private const long Never = long.MinValue;
+    private const long OneConnection = 1, OneRequest = 1L << 32;
 
-    private int _connections;
+    /// <summary>Connections in the lower half, plain requests in the upper: a limit on both together stays exact.</summary>
+    private long _places;
     private int _handshakes;
     private int _phase;
     private int _check;
@@ -91,8 +93,14 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     public TlsDialer DialerBy(UpstreamTls tls, string backend, BackendHost host) =>
         _dialer is { } dialer && ReferenceEquals(dialer.Tls, tls) ? dialer : _dialer = new TlsDialer(tls, this, backend, host);
 
-    /// <summary>Connections reserved and open.</summary>
-    public int Connections => Volatile.Read(ref _connections);
+    /// <summary>Connections reserved and open: WebSockets and their handshakes.</summary>
+    public int Connections => (int)Volatile.Read(ref _places);
+
+    /// <summary>Plain requests in flight.</summary>
+    public int Requests => (int)(Volatile.Read(ref _places) >> 32);
+
+    /// <summary>What policies weigh and limits count: connections, and requests while they are in flight.</summary>
+    public int InUse => SumOf(Volatile.Read(ref _places));
 
     /// <summary>Handshakes under way: a part of <see cref="Connections"/>.</summary>
     public int Handshakes => Volatile.Read(ref _handshakes);
@@ -160,7 +168,7 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     public bool TryChange(EjectionState seen, EjectionState next) => Interlocked.CompareExchange(ref _ejection, next.Bits, seen.Bits) == seen.Bits;
 
     /// <summary>Counts one more connection; pair it with exactly one <see cref="Release"/>.</summary>
-    public void Reserve() => Interlocked.Increment(ref _connections);
+    public void Reserve() => Interlocked.Add(ref _places, OneConnection);
 
     /// <summary>
     /// Counts one more connection and one more handshake, if there is room for both: exact, however many threads ask. True: pair it with exactly one
@@ -171,7 +179,7 @@ internal sealed class EndpointState(int id, EndpointAddress address)
         // The handshake first: who sees a place taken that is given back at once waits a little for a slot, but would be refused for want of a connection.
         if (!TryIncrement(ref _handshakes, room.Handshakes))
             return false;
-        if (TryIncrement(ref _connections, room.Connections))
+        if (TryTake(OneConnection, room.Connections))
             return true;
         EndHandshake();
         return false;
@@ -179,7 +187,15 @@ internal sealed class EndpointState(int id, EndpointAddress address)
 
     /// <summary>Gives one connection back.</summary>
     /// <exception cref="InvalidOperationException">More releases than reservations; the count stays 0.</exception>
-    public void Release() => Decrement(ref _connections, "connection");
+    public void Release() => GiveBack(OneConnection, "connection");
+
+    /// <summary>Counts one more plain request, if there is room beside connections and other requests: exact. True: pair it with exactly one <see cref="ReleaseRequest"/>.</summary>
+    /// <param name="most">Connections and requests; 0: any number.</param>
+    public bool TryReserveRequest(int most) => TryTake(OneRequest, most);
+
+    /// <summary>Gives one request back.</summary>
+    /// <exception cref="InvalidOperationException">More releases than reservations; the count stays 0.</exception>
+    public void ReleaseRequest() => GiveBack(OneRequest, "request");
 
     /// <summary>Counts one more handshake under way; pair it with exactly one <see cref="EndHandshake"/>.</summary>
     public void BeginHandshake() => Interlocked.Increment(ref _handshakes);
@@ -189,6 +205,40 @@ internal sealed class EndpointState(int id, EndpointAddress address)
     public void EndHandshake() => Decrement(ref _handshakes, "handshake");
 
     public override string ToString() => Address.ToString();
+
+    private static int SumOf(long places) => (int)places + (int)(places >> 32);
+
+    private bool TryTake(long one, int most)
+    {
+        if (most == 0)
+        {
+            Interlocked.Add(ref _places, one);
+            return true;
+        }
+
+        for (var seen = Volatile.Read(ref _places); SumOf(seen) < most;)
+        {
+            var before = Interlocked.CompareExchange(ref _places, seen + one, seen);
+            if (before == seen)
+                return true;
+            seen = before;
+        }
+
+        return false;
+    }
+
+    private void GiveBack(long one, string what)
+    {
+        for (var seen = Volatile.Read(ref _places); ;)
+        {
+            if ((int)(seen / one) <= 0)
+                throw new InvalidOperationException($"A {what} was given back twice.");
+            var before = Interlocked.CompareExchange(ref _places, seen - one, seen);
+            if (before == seen)
+                return;
+            seen = before;
+        }
+    }
 
     private static bool TryIncrement(ref int count, int limit)
     {

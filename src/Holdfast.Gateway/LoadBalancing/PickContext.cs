@@ -44,15 +44,15 @@ internal readonly ref struct PickContext(
         return elapsed >= slowStartMs ? 1 : Math.Max(LeastFactor, (double)elapsed / slowStartMs);
     }
 
-    /// <summary>Connections it would have, as they weigh during slow start (as Envoy's least request).</summary>
-    public double Load(EndpointState endpoint) => (endpoint.Connections + 1) / Factor(endpoint);
+    /// <summary>Connections and requests it would have, as they weigh during slow start (as Envoy's least request).</summary>
+    public double Load(EndpointState endpoint) => (endpoint.InUse + 1) / Factor(endpoint);
 }
 
 /// <summary>What one endpoint may have at most; 0: any number.</summary>
-/// <param name="Connections">Open, and handshakes.</param>
+/// <param name="Connections">Open ones, handshakes, and plain requests in flight.</param>
 /// <param name="Handshakes">Under way.</param>
 internal readonly record struct EndpointRoom(int Connections, int Handshakes)
 {
     public bool Has(EndpointState endpoint) =>
-        (Connections == 0 || endpoint.Connections < Connections) && (Handshakes == 0 || endpoint.Handshakes < Handshakes);
+        (Connections == 0 || endpoint.InUse < Connections) && (Handshakes == 0 || endpoint.Handshakes < Handshakes);
 }

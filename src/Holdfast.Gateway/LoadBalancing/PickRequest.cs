@@ -14,7 +14,7 @@ internal readonly ref struct PickRequest(Random random, long nowMs, ReadOnlySpan
 
     public ReadOnlySpan<int> Excluded { get; } = excluded;
 
-    /// <summary>False: a plain request, which counts as no connection.</summary>
+    /// <summary>False: a plain request, which waits for no handshake and is counted beside connections.</summary>
     public bool IsHandshake { get; init; } = true;
 
     /// <summary>It need not wait for a place among an endpoint's handshakes: retries and re-homes go ahead of the queue.</summary>
@@ -26,7 +26,7 @@ internal readonly ref struct PickRequest(Random random, long nowMs, ReadOnlySpan
 /// <summary>What came of asking for an endpoint.</summary>
 internal enum Reservation
 {
-    /// <summary>A connection and a handshake are counted on it.</summary>
+    /// <summary>A connection and a handshake are counted on it, or a request.</summary>
     Taken,
 
     /// <summary>No endpoint can serve.</summary>

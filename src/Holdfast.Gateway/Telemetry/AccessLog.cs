@@ -9,10 +9,10 @@ using Microsoft.Win32.SafeHandles;
 namespace Holdfast.Gateway.Telemetry;
 
 /// <summary>
-/// JSON lines, one per connection's end and one per refused handshake. Loops put plain records into a bounded ring and go on; a thread of its
+/// JSON lines, one per connection's end, one per refused handshake and one per plain request. Loops put plain records into a bounded ring and go on; a thread of its
 /// own writes them. An output that is slow, full or closed costs lines, which are counted, and never time of a loop.
 /// </summary>
-internal sealed class AccessLog : IConnectionTelemetry, IDisposable
+internal sealed class AccessLog : IConnectionTelemetry, IRequestTelemetry, IDisposable
 {
     /// <summary>Records that may wait: 20,000 connections closed at once keep a writer busy for some 10 ms, in which about half of them come.</summary>
     public const int DefaultCapacity = 8192;
@@ -104,6 +104,33 @@ internal sealed class AccessLog : IConnectionTelemetry, IDisposable
             Backend = record.Backend,
             Endpoint = record.Endpoint,
             End = new PairEnd { Id = record.Id, Client = record.Client, HandshakeMs = record.DurationMs, Path = record.Path },
+        });
+    }
+
+    /// <summary>Any thread; allocates nothing and does not wait.</summary>
+    public void OnRequestEnded(in RequestRecord record)
+    {
+        if (_thread is null)
+            return;
+        Enqueue(new AccessRecord
+        {
+            TimeTicks = _time.GetUtcNow().UtcTicks,
+            IsRequest = true,
+            RequestOutcome = record.Outcome,
+            Method = record.Method,
+            Status = record.Status,
+            Attempts = record.Attempts,
+            Backend = record.Backend,
+            Endpoint = record.Endpoint,
+            End = new PairEnd
+            {
+                Id = record.Id,
+                Client = record.Client,
+                Path = record.Path,
+                DurationMs = record.DurationMs,
+                BytesFromClient = record.BytesFromClient,
+                BytesFromEndpoint = record.BytesFromEndpoint,
+            },
         });
     }
 

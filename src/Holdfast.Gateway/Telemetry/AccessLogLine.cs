@@ -19,14 +19,24 @@ internal static class AccessLogLine
         json.WriteStartObject();
         new DateTime(record.TimeTicks, DateTimeKind.Utc).TryFormat(text, out var length, UtcTime.Format, CultureInfo.InvariantCulture);
         json.WriteString("time"u8, text[..length]);
-        json.WriteString("event"u8, record.IsHandshake ? "handshake"u8 : "connection"u8);
+        json.WriteString("event"u8, record.IsRequest ? "request"u8 : record.IsHandshake ? "handshake"u8 : "connection"u8);
         record.End.Id.TryFormat(text, out length, "x32", CultureInfo.InvariantCulture);
         json.WriteString("id"u8, text[..length]);
         json.WriteString("client"u8, record.End.Client.ToString());
         json.WriteString("backend"u8, record.Backend?.Name ?? "");
         json.WriteString("endpoint"u8, record.Endpoint?.Address.ToString() ?? "");
         WritePath(json, PathText.Bytes(in record.End.Path));
-        if (record.IsHandshake)
+        if (record.IsRequest)
+        {
+            json.WriteString("method"u8, record.Method.ToString());
+            json.WriteString("outcome"u8, TelemetryNames.Of(record.RequestOutcome));
+            json.WriteNumber("status"u8, record.Status);
+            json.WriteNumber("attempts"u8, record.Attempts);
+            json.WriteNumber("durationMs"u8, record.End.DurationMs);
+            json.WriteNumber("bytesFromClient"u8, record.End.BytesFromClient);
+            json.WriteNumber("bytesFromEndpoint"u8, record.End.BytesFromEndpoint);
+        }
+        else if (record.IsHandshake)
         {
             json.WriteString("outcome"u8, TelemetryNames.Of(record.Outcome));
             json.WriteNumber("status"u8, record.Status);

@@ -1,3 +1,4 @@
+using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Relay.Pairs;
@@ -12,6 +13,11 @@ internal struct AccessRecord
 
     /// <summary>A refused handshake, not a connection's end.</summary>
     public bool IsHandshake;
+
+    /// <summary>A plain request: of <see cref="End"/>, id, client, path, duration and bytes are set.</summary>
+    public bool IsRequest;
+    public RequestOutcome RequestOutcome;
+    public RequestMethod Method;
     public HandshakeOutcome Outcome;
     public int Status;
     public int Attempts;

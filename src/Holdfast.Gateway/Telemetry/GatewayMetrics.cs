@@ -17,7 +17,7 @@ namespace Holdfast.Gateway.Telemetry;
 /// Numbers per message are plain longs of the loops, read when asked; only a handshake and an end touch an instrument. Pages of reference:
 /// docs/reference/metrics.md.
 /// </summary>
-internal sealed class GatewayMetrics : IConnectionTelemetry
+internal sealed class GatewayMetrics : IConnectionTelemetry, IRequestTelemetry
 {
     public const string MeterName = "Holdfast.Gateway";
 
@@ -26,6 +26,9 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
 
     /// <summary>In seconds. From what a re-home between two idle processes takes to the default of the hold's patience.</summary>
     private static readonly double[] RehomeBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+    /// <summary>In seconds. From a cached answer on the same machine to a long poll's usual 30 s, and beyond.</summary>
+    private static readonly double[] RequestBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
     private readonly GatewayRuntime _runtime;
     private readonly EndpointDirectory _endpoints;
@@ -36,6 +39,8 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     private readonly Counter<long> _lookups;
     private readonly Counter<long> _tlsFailures;
     private readonly Histogram<double> _handshakeSeconds;
+    private readonly Counter<long> _requests;
+    private readonly Histogram<double> _requestSeconds;
     private readonly Counter<long> _rehomes;
     private readonly Counter<long> _rehomeUnknown;
     private readonly Histogram<double> _rehomeSeconds;
@@ -49,7 +54,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         var meter = factory.Create(MeterName);
         _ends = meter.CreateCounter<long>("holdfast_connection_ends", "{connection}", "Established connections that ended, by first cause and the side it came from.");
         _handshakes = meter.CreateCounter<long>("holdfast_handshakes", "{handshake}", "Handshakes that ended, by outcome; the backend is empty when none was chosen.");
-        _limitRefusals = meter.CreateCounter<long>("holdfast_limit_refusals", "{refusal}", "Handshakes refused and connections ended because a limit was reached.");
+        _limitRefusals = meter.CreateCounter<long>("holdfast_limit_refusals", "{refusal}", "Handshakes and requests refused and connections ended because a limit was reached.");
         _checks = meter.CreateCounter<long>("holdfast_health_checks", "{check}", "Active health checks that ended, by outcome.");
         _handshakeSeconds = meter.CreateHistogram<double>(
             "holdfast_handshake_seconds",
@@ -57,6 +62,14 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
             "Time from the accept to the relayed 101, of handshakes that were upgraded.",
             tags: null,
             new InstrumentAdvice<double> { HistogramBucketBoundaries = HandshakeBuckets });
+
+        _requests = meter.CreateCounter<long>("holdfast_requests", "{request}", "Plain HTTP requests that ended, by the class of the status sent; the backend is empty when none was chosen.");
+        _requestSeconds = meter.CreateHistogram<double>(
+            "holdfast_request_seconds",
+            "s",
+            "Time from a plain request's head to the head of the endpoint's answer.",
+            tags: null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = RequestBuckets });
 
         _rehomes = meter.CreateCounter<long>("holdfast_rehomes", "{rehome}", "Re-homes of held connections that ended, by cause and outcome.");
         _rehomeSeconds = meter.CreateHistogram<double>(
@@ -74,6 +87,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         _ = meter.CreateObservableUpDownCounter("holdfast_connections", Connections, "{connection}", "Connections relayed now.");
         _ = meter.CreateObservableCounter("holdfast_connections_opened", Opened, "{connection}", "Connections established: the endpoint's 101 was verified and relayed.");
         _ = meter.CreateObservableUpDownCounter("holdfast_handshake_queue", Queues, "{handshake}", "Handshakes that wait for an endpoint now.");
+        _ = meter.CreateObservableUpDownCounter("holdfast_requests_in_flight", RequestsInFlight, "{request}", "Plain HTTP requests under way now.");
         _ = meter.CreateObservableCounter("holdfast_messages", Messages, "{message}", "Messages relayed, counted at the last frame of each.");
         _ = meter.CreateObservableCounter("holdfast_bytes", Bytes, "By", "Bytes received from one side for the other, frame headers and control frames included.");
         _ = meter.CreateObservableGauge("holdfast_endpoint_state", States, null, "1 for the phase and health that the endpoint is in.");
@@ -105,6 +119,16 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
         _handshakeSeconds.Record(record.DurationMs / 1000.0, backend);
         if (record is { Backend: not null, Endpoint: not null })
             _endpoints.CountOpened(record.Backend, record.Endpoint);
+    }
+
+    public void OnRequestEnded(in RequestRecord record)
+    {
+        var backend = new Tag("backend", record.Backend?.Name ?? "");
+        _requests.Add(1, backend, new Tag("code", CodeOf(record.Status)));
+        if (LimitKinds.Of(record.Outcome) is { } limit)
+            _limitRefusals.Add(1, backend, new Tag("limit", TelemetryNames.Of(limit)));
+        if (record.HeadSeconds >= 0)
+            _requestSeconds.Record(record.HeadSeconds, backend);
     }
 
     public void OnRehomed(in RehomeEnd end, BackendState backend)
@@ -147,6 +171,25 @@ internal sealed class GatewayMetrics : IConnectionTelemetry
     {
         var measurements = new List<Measurement<long>>();
         _endpoints.VisitBackends(totals => measurements.Add(new Measurement<long>(totals.Opened, [new Tag("backend", totals.Backend.Name)])));
+        return measurements;
+    }
+
+    private static string CodeOf(int status) => (status / 100) switch
+    {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        0 => "none",
+        _ => "other",
+    };
+
+    private List<Measurement<long>> RequestsInFlight()
+    {
+        var measurements = new List<Measurement<long>>();
+        foreach (var backend in _runtime.Backends)
+            measurements.Add(new Measurement<long>(backend.RequestsInFlight, [new Tag("backend", backend.Name)]));
         return measurements;
     }
 

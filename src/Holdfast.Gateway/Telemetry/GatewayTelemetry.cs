@@ -10,7 +10,7 @@ using Holdfast.Relay.Pairs;
 namespace Holdfast.Gateway.Telemetry;
 
 /// <summary>All that is told of connections: metrics, access log, recent ends. One per process.</summary>
-internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
+internal sealed class GatewayTelemetry : IConnectionTelemetry, IRequestTelemetry, IDisposable
 {
     private readonly GatewayMetrics _metrics;
 
@@ -58,6 +58,12 @@ internal sealed class GatewayTelemetry : IConnectionTelemetry, IDisposable
         AccessLog.OnPairEnded(in end, backend, endpoint);
         Ends.OnPairEnded(in end, backend, endpoint);
         Endpoints.CountEnd(backend, endpoint, end.Reason);
+    }
+
+    public void OnRequestEnded(in RequestRecord record)
+    {
+        _metrics.OnRequestEnded(in record);
+        AccessLog.OnRequestEnded(in record);
     }
 
     /// <summary>An active check ended; any thread but a loop's.</summary>

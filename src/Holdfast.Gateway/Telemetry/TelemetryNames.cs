@@ -3,6 +3,7 @@ using System.Text;
 using Holdfast.Gateway.Configuration;
 using Holdfast.Gateway.Discovery;
 using Holdfast.Gateway.Draining;
+using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Hosting;
@@ -22,6 +23,7 @@ internal static class TelemetryNames
     private static readonly string[] EndReasons = All<EndReason>();
     private static readonly string[] EndSides = All<EndSide>();
     private static readonly string[] Outcomes = All<HandshakeOutcome>();
+    private static readonly string[] RequestOutcomes = All<RequestOutcome>();
     private static readonly string[] EndpointPhases = All<EndpointPhase>();
     private static readonly string[] EndpointHealths = All<EndpointHealth>();
     private static readonly string[] UnhealthyReasons = All<UnhealthyReason>();
@@ -39,6 +41,8 @@ internal static class TelemetryNames
     public static string Of(EndSide value) => At(EndSides, (int)value);
 
     public static string Of(HandshakeOutcome value) => At(Outcomes, (int)value);
+
+    public static string Of(RequestOutcome value) => At(RequestOutcomes, (int)value);
 
     public static string Of(EndpointPhase value) => At(EndpointPhases, (int)value);
 

@@ -101,8 +101,8 @@ internal sealed class CertificateStore : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _watcher.DisposeAsync();
 
-    /// <summary>Looks at every file once. The time until the next look is due.</summary>
-    private async Task<TimeSpan> LookAsync(CancellationToken cancel)
+    /// <summary>Looks at every file once. The time until the next look is due. One call at a time.</summary>
+    internal async Task<TimeSpan> LookAsync(CancellationToken cancel)
     {
         WatchedFiles[] all;
         lock (_gate)

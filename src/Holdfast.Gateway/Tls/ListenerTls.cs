@@ -50,12 +50,12 @@ internal sealed class ListenerTls(ListenerTlsOptions options, CertificatePair[] 
     /// .NET keeps OpenSSL's context, and with it the keys of session tickets, only where it is given no list of ciphers. Every suite of TLS 1.3 is good, so a client that offers
     /// 1.3 is held to that version and needs none: it gets sessions that can be resumed. One that does not gets the list, and a full handshake every time.
     /// </remarks>
-    /// <param name="offered">Versions that its hello offers.</param>
-    public SslServerAuthenticationOptions OptionsFor(string? serverName, SslProtocols offered)
+    /// <param name="offersTls13">As its hello says.</param>
+    public SslServerAuthenticationOptions OptionsFor(string? serverName, bool offersTls13)
     {
         var certificate = Choose(serverName);
         var authorities = clientCa?.Current;
-        var isTls13 = options.MinVersion == TlsVersion.Tls13 || (offered & SslProtocols.Tls13) != 0;
+        var isTls13 = options.MinVersion == TlsVersion.Tls13 || offersTls13;
         var result = new SslServerAuthenticationOptions
         {
             ServerCertificateContext = authorities is null ? certificate.Context : certificate.ContextAsking(authorities),

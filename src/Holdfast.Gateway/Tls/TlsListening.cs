@@ -11,7 +11,7 @@ namespace Holdfast.Gateway.Tls;
 /// <summary>Sets up the server for the sockets of TLS listeners.</summary>
 internal static class TlsListening
 {
-    /// <summary>As nearly everyone's is within a second or two; the listener's sockets wait no longer for a silent client.</summary>
+    /// <summary>For the hello, and once more for the rest (Kestrel's default).</summary>
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>
@@ -36,12 +36,25 @@ internal static class TlsListening
         listen.Use(next => async connection =>
         {
             var client = connection.Features.GetRequiredFeature<ClientConnection>();
-            await next(connection).ConfigureAwait(false);
-            if (client.IsEstablished)
+            Exception? fault = null;
+            try
+            {
+                using (var patience = new CancellationTokenSource(HandshakeTimeout, runtime.Time))
+                    client.OffersTls13 = await HelloPeek.OffersTls13Async(connection.Transport.Input, patience.Token).ConfigureAwait(false);
+                await next(connection).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                // A hello that cannot be parsed, say, or a connection that ends while TLS still writes. The server would log each as an error, and clients could fill the log.
+                fault = e;
+            }
+
+            if (client.IsEstablished && fault is null)
                 return;
             var listener = runtime.ListenerOf(client.ListenerId).Options.Name;
-            failed(listener);
-            TlsLog.HandshakeFailed(runtime.Logger, listener);
+            if (!client.IsEstablished)
+                failed(listener);
+            TlsLog.Failed(runtime.Logger, fault, listener);
         });
         listen.UseHttps(new TlsHandshakeCallbackOptions
         {
@@ -51,8 +64,7 @@ internal static class TlsListening
                 var client = context.Connection.Features.GetRequiredFeature<ClientConnection>();
                 // A live change may have made it a plain listener meanwhile.
                 var options = runtime.ListenerOf(client.ListenerId).Options.Tls ?? throw new ConnectionAbortedException("The listener speaks TLS no more.");
-                var hello = context.ClientHelloInfo;
-                return ValueTask.FromResult(runtime.Certificates.Of(options).OptionsFor(hello.ServerName, hello.SslProtocols));
+                return ValueTask.FromResult(runtime.Certificates.Of(options).OptionsFor(context.ClientHelloInfo.ServerName, client.OffersTls13));
             },
         });
         listen.Use(static next => connection =>

@@ -20,8 +20,8 @@ internal static partial class TlsLog
     [LoggerMessage(1304, LogLevel.Warning, "{Certificate} is not valid before {ValidFrom}: TLS handshakes with it fail until then wherever certificates are verified")]
     public static partial void NotYetValid(ILogger logger, string certificate, string validFrom);
 
-    [LoggerMessage(1305, LogLevel.Debug, "A TLS handshake on {Listener} failed")]
-    public static partial void HandshakeFailed(ILogger logger, string listener);
+    [LoggerMessage(1305, LogLevel.Debug, "TLS failed on {Listener}")]
+    public static partial void Failed(ILogger logger, Exception? exception, string listener);
 
     [LoggerMessage(1306, LogLevel.Error, "Files of certificates are no longer looked at because of a bug; please report this")]
     public static partial void Bug(ILogger logger, Exception exception);

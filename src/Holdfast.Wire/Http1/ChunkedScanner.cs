@@ -15,6 +15,19 @@ public enum ChunkStatus : byte
     Error,
 }
 
+/// <summary>What the bytes that <see cref="ChunkedScanner.NextPart"/> consumed are.</summary>
+public enum ChunkPart : byte
+{
+    /// <summary>Size lines and line ends.</summary>
+    Framing,
+
+    /// <summary>A part of a chunk's data.</summary>
+    Data,
+
+    /// <summary>What follows the last chunk's line, the empty line included.</summary>
+    Trailers,
+}
+
 /// <summary>How a body broke the chunked coding.</summary>
 public enum ChunkError : byte
 {
@@ -133,6 +146,33 @@ public struct ChunkedScanner
             return ChunkStatus.Error;
         return _state == State.Done ? ChunkStatus.Done : ChunkStatus.NeedMore;
     }
+
+    /// <summary>As <see cref="Next"/>, but stops where bytes of another kind begin: call it again for what is left of the input.</summary>
+    public ChunkStatus NextPart(ReadOnlySpan<byte> input, out int consumed, out ChunkPart part)
+    {
+        part = Part;
+        if (part == ChunkPart.Data)
+            return Next(input[..(int)Math.Min(_size, (uint)input.Length)], out consumed);
+        int i = 0;
+        while (i < input.Length && _error == ChunkError.None && _state != State.Done && Part == part)
+        {
+            _error = Step(input[i]);
+            if (_error == ChunkError.None)
+                i++;
+        }
+
+        consumed = i;
+        if (_error != ChunkError.None)
+            return ChunkStatus.Error;
+        return _state == State.Done ? ChunkStatus.Done : ChunkStatus.NeedMore;
+    }
+
+    private readonly ChunkPart Part => _state switch
+    {
+        State.Data => ChunkPart.Data,
+        >= State.TrailerStart => ChunkPart.Trailers,
+        _ => ChunkPart.Framing,
+    };
 
     private ChunkError Step(byte next)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -63,10 +64,9 @@ public sealed class AuthTests : IDisposable
         else
             client.Send($"{method} / HTTP/1.1\r\nHost: test.example\r\n{(method == "POST" ? "Content-Length: 1000000\r\nExpect: 100-continue\r\n" : "")}\r\n");
         var head = client.ReceiveHead();
-        Assert.Equal((401, "Bearer", "text/x", "a=1", "5", "close"), (Upgrades.Status(head), Upgrades.Value(head, "WWW-Authenticate"), Upgrades.Value(head, "Content-Type"),
+        Assert.Equal((401, "Bearer", "text/x", "a=1", "5", upgrade || method == "POST" ? "close" : null), (Upgrades.Status(head), Upgrades.Value(head, "WWW-Authenticate"), Upgrades.Value(head, "Content-Type"),
             Upgrades.Value(head, "Set-Cookie"), Upgrades.Value(head, "Content-Length"), Upgrades.Value(head, "Connection")));
-        // A body that nobody has read is waited for a little, and then ends in a reset.
-        Assert.Equal(method == "HEAD" ? "" : "who?\n", Encoding.ASCII.GetString(method == "POST" ? client.Receive(5) : client.ReceiveToEnd()));
+        Assert.Equal(method == "HEAD" ? "" : "who?\n", Encoding.ASCII.GetString(client.Receive(method == "HEAD" ? 0 : 5)));
 
         Assert.Equal(method, Upgrades.Value(Assert.Single(service.Heads), "X-Forwarded-Method"));
         Assert.False(_endpoints.Poll(0, SelectMode.SelectRead));
@@ -92,7 +92,7 @@ public sealed class AuthTests : IDisposable
         Ask(client, upgrade, "/?token=s3cret", "Cookie: s3cret", "Authorization: Bearer s3cret");
         var head = client.ReceiveHead();
         Assert.Equal((503, "1"), (Upgrades.Status(head), Upgrades.Value(head, "Retry-After")));
-        var body = Encoding.ASCII.GetString(client.ReceiveToEnd());
+        var body = Encoding.ASCII.GetString(client.Receive(int.Parse(Upgrades.Value(head, "Content-Length")!, CultureInfo.InvariantCulture)));
         Assert.Contains("The auth service ", body, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", head + body, StringComparison.Ordinal);
 

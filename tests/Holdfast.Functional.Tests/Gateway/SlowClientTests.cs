@@ -82,7 +82,7 @@ public sealed class SlowClientTests : IAsyncLifetime
         {
             var length = (i + 1) * 80_000;
             clients.Add(_gateway.Connect(receiveBuffer: 4096));
-            clients[^1].Send("GET /long HTTP/1.1\r\nHost: test.example\r\n\r\n");
+            clients[^1].Send("GET /long HTTP/1.1\r\nHost: test.example\r\nConnection: close\r\n\r\n");
             var endpoint = RawPeer.Accept(_endpoints);
             _ = endpoint.ReceiveHead();
             sending.Add(Task.Run(() =>

@@ -7,7 +7,10 @@ using Holdfast.Testing;
 
 namespace Holdfast.Functional.Tests.Holding;
 
-/// <summary>A Node script beside these tests, with the samples' packages: a process that prints lines and does as it is told.</summary>
+/// <summary>
+/// A Node script beside these tests, or with a path of its own: a process that prints lines and does as it is told. It has the samples' packages, unless
+/// its environment names others (<c>NODE_PATH</c>).
+/// </summary>
 internal sealed class NodeScript : IAsyncDisposable
 {
     private readonly HttpClient _http = new() { Timeout = RawPeer.Patience };
@@ -68,11 +71,15 @@ internal sealed class NodeScript : IAsyncDisposable
 
     private static async Task<NodeScript> StartAsync(string script, string name, (string Name, string Value)[] environment)
     {
-        await NodeSamples.InstallAsync();
         var lines = new Lines();
         var variables = environment.ToDictionary(e => e.Name, e => e.Value, StringComparer.Ordinal);
         variables["NAME"] = name;
-        variables["NODE_PATH"] = Path.Combine(NodeSamples.Folder, "node_modules");
+        if (!variables.ContainsKey("NODE_PATH"))
+        {
+            await NodeSamples.InstallAsync();
+            variables["NODE_PATH"] = Path.Combine(NodeSamples.Folder, "node_modules");
+        }
+
         var file = Path.Combine(Repository.Root, "tests", "Holdfast.Functional.Tests", "Holding", "node", script);
         var node = new NodeScript(name, ChildProcess.Start(new ChildSpec("node", [file], variables), lines.Add, TimeProvider.System), lines);
         var control = await lines.NumberAsync("control");

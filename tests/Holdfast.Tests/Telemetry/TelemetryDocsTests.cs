@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Discovery;
+using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Limits;
@@ -8,6 +10,7 @@ using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
 using Holdfast.Relay.Holding;
 using Holdfast.Relay.Pairs;
+using Holdfast.Testing.Tls;
 using Xunit;
 
 namespace Holdfast.Tests.Telemetry;
@@ -33,6 +36,11 @@ public sealed partial class TelemetryDocsTests
     public void Every_handshake_outcome_has_its_row() => Assert.Equal(
         Enum.GetValues<HandshakeOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
         Rows("metrics.md", "| outcome | status sent |").Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void Every_outcome_of_a_request_has_its_row() => Assert.Equal(
+        Enum.GetValues<RequestOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
+        Rows("metrics.md", "| outcome of a request |").Order(StringComparer.Ordinal));
 
     [Fact]
     public void Every_limit_has_its_row() => Assert.Equal(
@@ -86,6 +94,11 @@ public sealed partial class TelemetryDocsTests
         fixture.Telemetry.OnRehomed(fixture.Rehome(RehomeCause.Planned, RehomeOutcome.Completed, endpoint), fixture.Chat);
         fixture.Telemetry.OnChecked(fixture.Chat, CheckOutcome.Passed);
         fixture.Telemetry.OnLookup(fixture.Chat, LookupOutcome.Good);
+        using var folder = new CertificateFolder();
+        using var authority = new TestAuthority();
+        var (certificate, key) = folder.Write("a", authority.Issue("a.example"));
+        fixture.ListenTls("web", new CertificateFiles(certificate, key));
+        fixture.Telemetry.OnTlsHandshakeFailed("web");
         fixture.Chat.Discovery = new DiscoveryStatus("chat", null, fixture.Runtime.StartedAt, null, null, 0, TimeSpan.Zero);
         var told = StrictMetricsParser.Parse(fixture.Scrape(MetricsFormat.Prometheus), false).Select(f =>
         {

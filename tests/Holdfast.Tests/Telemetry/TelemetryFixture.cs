@@ -55,6 +55,15 @@ internal sealed class TelemetryFixture : IDisposable
         Backends = [new BackendOptions { Name = backend, Endpoints = [.. endpoints.Select(Address)] }],
     });
 
+    /// <summary>A listener with TLS, whose file of a certificate tells when that expires.</summary>
+    public void ListenTls(string name, CertificateFiles files)
+    {
+        var listener = new ListenerOptions { Name = name, Address = new IPEndPoint(IPAddress.Loopback, 8443), Tls = new ListenerTlsOptions { Certificates = [files] } };
+        var configuration = new GatewayConfiguration { Listeners = [listener] };
+        Runtime.Certificates.Load(configuration);
+        Runtime.Listeners = [Runtime.AddListener(listener, listener.Address)];
+    }
+
     public HandshakeRecord Handshake(HandshakeOutcome outcome, EndpointState? endpoint = null, long ms = 7) => new()
     {
         Id = new UInt128(1, 2),
