@@ -43,9 +43,9 @@ internal sealed class Http2Client(Stream stream)
         {
             // A third each: a header's bytes lie in several frames.
             var third = block.Length / 3;
-            bytes.AddRange(Frame(Headers, end, id, block[..third]));
-            bytes.AddRange(Frame(Continuation, 0, id, block[third..(2 * third)]));
-            bytes.AddRange(Frame(Continuation, EndHeaders, id, block[(2 * third)..]));
+            bytes.AddRange(Frame(Headers, end, id, block.AsSpan(0, third)));
+            bytes.AddRange(Frame(Continuation, 0, id, block.AsSpan(third, third)));
+            bytes.AddRange(Frame(Continuation, EndHeaders, id, block.AsSpan(2 * third)));
         }
         else
         {

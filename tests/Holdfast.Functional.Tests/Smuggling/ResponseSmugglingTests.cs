@@ -15,7 +15,7 @@ public sealed class ResponseSmugglingTests
     public async Task The_next_client_of_a_connection_never_gets_what_was_said_to_another()
     {
         await using var endpoint = new SayingEndpoint();
-        await using var gateway = await GatewayFixture.StartAsync(new GatewaySetup { Endpoints = [endpoint.Port], Backend = "slowStart: 0s, health: {eject: {afterFailures: 0}}" });
+        await using var gateway = await GatewayFixture.StartAsync(new GatewaySetup { Endpoints = [endpoint.Port], Backend = "slowStart: 0s, health: {eject: {afterFailures: 1000000}}" });
         var failures = new List<string>();
         for (var i = 0; i < ResponseCatalog.All.Count; i++)
         {
@@ -118,6 +118,8 @@ public sealed class ResponseSmugglingTests
                         if (isEarly && (IndexOf(request) is not { } early || last == early))
                             break;
                         pending.Remove(0, read.Consumed);
+                        if (!isEarly && last == IndexOf(request) && last is { } answered && ResponseCatalog.All[answered].IsEarly)
+                            continue;
                         if (last is { } before && last != IndexOf(request))
                             _served.AddOrUpdate(before, 1, static (_, served) => served + 1);
                         last = IndexOf(request) ?? last;
