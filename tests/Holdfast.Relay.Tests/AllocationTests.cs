@@ -1,4 +1,5 @@
 using Holdfast.Relay.Holding;
+using Holdfast.Relay.Links;
 using Holdfast.Relay.Pairs;
 using Holdfast.Testing;
 
@@ -37,6 +38,78 @@ public sealed class AllocationTests
         Assert.Equal(messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
         foreach (var ends in all)
             ends.Dispose();
+    }
+
+    [Fact]
+    public async Task Messages_through_links_allocate_nothing_on_the_loops_thread()
+    {
+        const int Messages = 200_000;
+        using var harness = new RelayHarness(new PairSettings { SpillCap = 1 << 20, PingInterval = 30_000, PongTimeout = 20_000 });
+        var dialer = new TestDialer { Answer = () => null };
+        harness.Policy.Dialer = _ => dialer;
+        var all = new List<Ends>();
+        for (var i = 0; i < Pairs; i++)
+        {
+            var client = LinkedPeer.Open(out var fd);
+            harness.Loop.Connect(client.Request(fd));
+            var endpoint = dialer.Take().Endpoint;
+            _ = endpoint.Raw.ReceiveHead();
+            endpoint.Raw.Send(RelayHarness.Switching);
+            _ = client.Raw.ReceiveHead();
+            all.Add(new Ends(client.Raw, endpoint.Raw));
+        }
+
+        await Relay(all, Messages / 10);
+        var counted = harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient;
+        var before = AllocatedBy(harness.Loop);
+        await Relay(all, Messages);
+        var allocated = AllocatedBy(harness.Loop) - before;
+
+        Assert.Equal(0, allocated);
+        Assert.Equal(Messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
+        foreach (var ends in all)
+            ends.Dispose();
+    }
+
+    [Fact]
+    public void A_thousand_linked_connections_leave_no_descriptor()
+    {
+        using var harness = new RelayHarness();
+        var dialer = new TestDialer { Answer = () => null };
+        harness.Policy.Dialer = _ => dialer;
+        Serve(0);
+        var before = Descriptors();
+        for (var i = 0; i < 1000; i++)
+            Serve(i);
+        Assert.Equal(before, Descriptors());
+
+        void Serve(int i)
+        {
+            using var client = LinkedPeer.Open(out var fd);
+            harness.Loop.Connect(client.Request(fd));
+            if (i % 10 == 9)
+                client.Dispose();       // Unheard, at whatever step.
+            using var endpoint = dialer.Dials.TryTake(out var dial, i % 10 == 9 ? TimeSpan.FromMilliseconds(1) : RawPeer.Patience) ? dial.Endpoint : null;
+            if (i % 10 < 8)
+            {
+                _ = endpoint!.Raw.ReceiveHead();
+                endpoint.Raw.Send(RelayHarness.Switching);
+                _ = client.Raw.ReceiveHead();
+                if (i % 2 == 0)
+                    client.Leave(LinkEnd.Reset);
+                else
+                    endpoint.Leave(LinkEnd.Eof);
+            }
+
+            client.Dispose();
+            endpoint?.Dispose();
+            _ = client.WaitForClose();
+            harness.Until(l => l.Core.Pairs.Count == 0, "a pair is left");
+            while (dialer.Dials.TryTake(out var late))
+                late.Endpoint.Dispose();
+        }
+
+        static int Descriptors() => Directory.GetFiles("/proc/self/fd").Length;
     }
 
     [Fact]

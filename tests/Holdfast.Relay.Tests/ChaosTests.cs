@@ -1,4 +1,5 @@
 using Holdfast.Relay.Interop;
+using Holdfast.Relay.Links;
 using Holdfast.Relay.Pairs;
 using Holdfast.Testing;
 using Holdfast.Wire.WebSocket;
@@ -14,14 +15,17 @@ public sealed class ChaosTests
     private const int Pairs = 24;
 
     [Theory]
-    [InlineData(11)]
-    [InlineData(12)]
-    [InlineData(13)]
-    public void Peers_that_keep_the_rules_lose_nothing(int seed)
+    [InlineData(11, false)]
+    [InlineData(12, false)]
+    [InlineData(13, false)]
+    [InlineData(14, true)]
+    [InlineData(15, true)]
+    [InlineData(16, true)]
+    public void Peers_that_keep_the_rules_lose_nothing(int seed, bool isLinked)
     {
         var random = new Random(seed);
         using var harness = new RelayHarness(new PairSettings { PingInterval = 500 }, new ManualClock());
-        var all = Open(harness, random);
+        var all = Open(harness, random, isLinked);
         var spills = 0;
         for (var step = 0; step < 6000; step++)
         {
@@ -29,7 +33,7 @@ public sealed class ChaosTests
             if (step % 40 != 0)
                 continue;
             harness.Advance(random.Next(1, 300));
-            Assert.True(harness.OnLoop(l => SaveAndContinue(l, random.Next(Pairs))));
+            Assert.NotEqual(isLinked, harness.OnLoop(l => SaveAndContinue(l, random.Next(Pairs))));
             spills += harness.OnLoop(CountSpills);
         }
 
@@ -51,21 +55,27 @@ public sealed class ChaosTests
         Assert.Empty(harness.Policy.Ends);
         foreach (var peer in all)
             peer.Socket.Dispose();
-        AssertAllGone(harness);
+        AssertAllGone(harness, all);
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    [InlineData(4)]
-    [InlineData(5)]
-    [InlineData(6)]
-    public void Peers_that_do_anything_end_once_and_leave_nothing(int seed)
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    [InlineData(4, false)]
+    [InlineData(5, false)]
+    [InlineData(6, false)]
+    [InlineData(21, true)]
+    [InlineData(22, true)]
+    [InlineData(23, true)]
+    [InlineData(24, true)]
+    [InlineData(25, true)]
+    [InlineData(26, true)]
+    public void Peers_that_do_anything_end_once_and_leave_nothing(int seed, bool isLinked)
     {
         var random = new Random(seed);
         using var harness = new RelayHarness(new PairSettings { PingInterval = 500, PongTimeout = 700, IdleTimeout = 5000 }, new ManualClock());
-        var all = Open(harness, random, hasLimits: true);
+        var all = Open(harness, random, isLinked, hasLimits: true);
         for (var step = 0; step < 8000; step++)
         {
             var peer = all[random.Next(all.Count)];
@@ -75,7 +85,7 @@ public sealed class ChaosTests
                     peer.Finish();
                     break;
                 case 1:
-                    peer.Reset();
+                    peer.Reset((LinkEnd)random.Next(4));
                     break;
                 case 2:
                     peer.SayClose(random);
@@ -110,7 +120,7 @@ public sealed class ChaosTests
                 peer.Socket.Dispose();
         }
 
-        AssertAllGone(harness);
+        AssertAllGone(harness, all);
     }
 
     /// <summary>Every pair may be saved and continued at any time, in its own process as in another.</summary>
@@ -136,9 +146,13 @@ public sealed class ChaosTests
             peer.TryReceive(random);
     }
 
-    private static List<RandomPeer> Open(RelayHarness harness, Random random, bool hasLimits = false)
+    /// <param name="isLinked">Both legs are socket pairs.</param>
+    private static List<RandomPeer> Open(RelayHarness harness, Random random, bool isLinked, bool hasLimits = false)
     {
         var all = new List<RandomPeer>();
+        var dialer = new TestDialer { Answer = () => null };
+        if (isLinked)
+            harness.Policy.Dialer = _ => dialer;
         harness.Policy.Established = handshake =>
         {
             ref var pair = ref harness.Loop.Core.Pairs[handshake.PairIndex];
@@ -153,9 +167,20 @@ public sealed class ChaosTests
                 MessageBytes = hasLimits ? new[] { 0, 0, 40_000 }[random.Next(3)] : 0,
                 MessagesPerSecond = hasLimits ? new[] { 0, 0, 2 }[random.Next(3)] : 0,
             };
-            var ends = harness.Open();
-            var client = new RandomPeer(ends.Client.Socket, client: true);
-            var endpoint = new RandomPeer(ends.Endpoint.Socket, client: false);
+            RandomPeer client, endpoint;
+            if (isLinked)
+            {
+                var (link, dial) = OpenLinked(harness, dialer);
+                client = new RandomPeer(link.Raw.Socket, client: true) { Link = link };
+                endpoint = new RandomPeer(dial.Raw.Socket, client: false) { Link = dial };
+            }
+            else
+            {
+                var ends = harness.Open();
+                client = new RandomPeer(ends.Client.Socket, client: true);
+                endpoint = new RandomPeer(ends.Endpoint.Socket, client: false);
+            }
+
             client.Other = endpoint;
             endpoint.Other = client;
             all.Add(client);
@@ -165,7 +190,18 @@ public sealed class ChaosTests
         return all;
     }
 
-    private static void AssertAllGone(RelayHarness harness)
+    private static (LinkedPeer Client, LinkedPeer Endpoint) OpenLinked(RelayHarness harness, TestDialer dialer)
+    {
+        var client = LinkedPeer.Open(out var fd);
+        harness.Loop.Connect(client.Request(fd));
+        var endpoint = dialer.Take().Endpoint;
+        _ = endpoint.Raw.ReceiveHead();
+        endpoint.Raw.Send(RelayHarness.Switching);
+        Assert.Equal(RelayHarness.Switching, client.Raw.ReceiveHead());
+        return (client, endpoint);
+    }
+
+    private static void AssertAllGone(RelayHarness harness, List<RandomPeer> all)
     {
         for (var i = 0; i < 4; i++)
             harness.Advance(11_000);
@@ -174,5 +210,6 @@ public sealed class ChaosTests
         Assert.Equal(Pairs, harness.Policy.Ends.Count);
         Assert.All(harness.Policy.Ends, e => Assert.NotEqual(EndReason.None, e.Reason));
         Assert.Equal(Pairs, harness.Policy.Ends.Select(e => e.Id).Distinct().Count());
+        Assert.All(all, p => Assert.Equal(1, p.Link?.Calls ?? 1));
     }
 }

@@ -11,7 +11,7 @@ namespace Holdfast.Relay.Tests;
 /// <summary>The far end of a socket pair, moved by hand: what the gateway's pumps do there, without a connection behind it.</summary>
 internal sealed class LinkedPeer : SocketLink, IDisposable
 {
-    private const int SetFlags = 4, ReadWrite = 2;
+    public const int SetFlags = 4, ReadWrite = 2;
     private readonly TaskCompletionSource<bool> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _calls;
 

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Holdfast.Relay.Links;
 using Holdfast.Testing;
 
 namespace Holdfast.Relay.Tests;
@@ -23,6 +24,9 @@ internal sealed class RandomPeer
     }
 
     public Socket Socket { get; }
+
+    /// <summary>Says how it ends before it does; null: it is a socket of TCP.</summary>
+    public LinkedPeer? Link { get; init; }
 
     public RandomPeer Other { get; set; } = null!;
 
@@ -70,6 +74,7 @@ internal sealed class RandomPeer
     public void Finish()
     {
         Silence();
+        _ = Link?.TrySetEnd(LinkEnd.Eof);
         try
         {
             Socket.Shutdown(SocketShutdown.Send);
@@ -80,9 +85,11 @@ internal sealed class RandomPeer
         }
     }
 
-    public void Reset()
+    public void Reset(LinkEnd linkEnd = LinkEnd.Reset)
     {
         Silence();
+        if (linkEnd != LinkEnd.None)
+            _ = Link?.TrySetEnd(linkEnd);
         if (!Socket.SafeHandle.IsClosed)
             Socket.LingerState = new LingerOption(enable: true, 0);
         Socket.Dispose();

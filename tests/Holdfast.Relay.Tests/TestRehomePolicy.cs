@@ -21,6 +21,9 @@ internal sealed class TestRehomePolicy : IRehomePolicy
 
     public ConcurrentDictionary<int, int> Places { get; } = new();
 
+    /// <summary>Who connects; null: the loop.</summary>
+    public Links.IUpstreamDialer? Dialer { get; set; }
+
     public BlockingCollection<RehomeEnd> Ends { get; } = [];
 
     public BlockingCollection<Exception> Bugs { get; } = [];
@@ -50,6 +53,7 @@ internal sealed class TestRehomePolicy : IRehomePolicy
         handshake.UpstreamRequest.Append(Encoding.ASCII.GetBytes(FormattableString.Invariant($"Holdfast-Rehomed: {request.Number}\r\n\r\n")));
         handshake.Settings = new PairSettings { BackendId = request.BackendId, EndpointId = id };
         handshake.Target = address;
+        handshake.Dialer = Dialer;
         return true;
     }
 

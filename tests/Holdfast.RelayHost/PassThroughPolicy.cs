@@ -49,6 +49,9 @@ public class PassThroughPolicy : IHandshakePolicy
 
     public BlockingCollection<(int Fd, byte[] Received)> HandedOff { get; } = [];
 
+    /// <summary>Of the socket handed off last.</summary>
+    public string? HandedOffPeer { get; private set; }
+
     /// <summary>Whether sockets that are handed off are taken.</summary>
     public bool TakesHandOffs { get; set; } = true;
 
@@ -135,6 +138,7 @@ public class PassThroughPolicy : IHandshakePolicy
 
     public bool HandOff(Handshake handshake, int fd, ReadOnlySpan<byte> received)
     {
+        HandedOffPeer = handshake.Peer.ToEndPoint().ToString();
         if (TakesHandOffs)
             HandedOff.Add((fd, received.ToArray()));
         else

@@ -31,7 +31,7 @@ internal sealed class HandOffListenerFactory : IConnectionListenerFactory, IConn
     public HandOffListenerFactory(GatewayRuntime runtime, ILogger<HandOffListenerFactory> logger)
     {
         // Nothing lies between what is written and the socket: a flush that has returned has left, and what a slow client leaves lying is seen by who writes it.
-        _contexts = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions { MaxWriteBufferSize = 1 }, logger);
+        _contexts = new SocketConnectionContextFactory(new SocketConnectionFactoryOptions { MaxWriteBufferSize = 1, UnsafePreferInlineScheduling = true }, logger);
         _plain = new HandOffListener(runtime, _contexts, new HandOffEndPoint(isTls: false));
         _tls = new HandOffListener(runtime, _contexts, new HandOffEndPoint(isTls: true));
     }

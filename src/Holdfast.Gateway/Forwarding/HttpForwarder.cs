@@ -1,5 +1,6 @@
 using System.Text;
 using Holdfast.Gateway.Affinity;
+using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.Forwarding.Upstream;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
@@ -9,6 +10,7 @@ using Holdfast.Gateway.Telemetry;
 using Holdfast.Gateway.Tls;
 using Holdfast.Relay.Buffers;
 using Holdfast.Relay.Interop;
+using Microsoft.AspNetCore.Http;
 
 namespace Holdfast.Gateway.Forwarding;
 
@@ -44,6 +46,15 @@ internal sealed class HttpForwarder : IDisposable
     public async Task ForwardAsync(PlainRequest request)
     {
         var run = new RequestRun(request, _runtime.Time.GetTimestamp());
+        // A connection has a place for itself and one to an endpoint: HTTP/2's further requests take more.
+        var takesPlace = HttpProtocol.IsHttp2(request.Context.Request.Protocol);
+        if (takesPlace && !_runtime.TryAdmit(request.Connection.ListenerId))
+        {
+            await RefuseAsync(run, 503, RequestOutcome.GatewayFull, "The gateway is at its limit of connections.").ConfigureAwait(false);
+            _telemetry.OnRequestEnded(run.ToRecord(_runtime.Time));
+            return;
+        }
+
         try
         {
             await ServeAsync(run).ConfigureAwait(false);
@@ -62,6 +73,8 @@ internal sealed class HttpForwarder : IDisposable
                 backend.EndRequest();
             }
 
+            if (takesPlace)
+                _runtime.Leave(request.Connection.ListenerId);
             run.Exchange?.Dispose();
             _telemetry.OnRequestEnded(run.ToRecord(_runtime.Time));
         }
@@ -79,7 +92,7 @@ internal sealed class HttpForwarder : IDisposable
         }
 
         var exchange = run.Exchange = new Exchange(request, route, _settings);
-        if (route.Filters.RedirectOf(request.Head, request.IsSecure, out var status) is { } location)
+        if (route.Filters.RedirectOf(request.Head, request.IsSecure, out var status, request.IsTrusted) is { } location)
         {
             Redirect(run, status, location);
             return;
@@ -118,11 +131,18 @@ internal sealed class HttpForwarder : IDisposable
         var head = HeadBuffers.Take();
         try
         {
-            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, route.Filters);
+            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None);
             UpgradeHeads.WritePlain(head, request.Head, in facts, request.Auth, request.Copied);
             if (!TryBind(run, head, out var key))
             {
                 await RefuseAsync(run, 429, RequestOutcome.KeyLimit, "This key has as many connections as it may.").ConfigureAwait(false);
+                return;
+            }
+
+            // Last of all: what decides about a request is what the client has sent, and what the auth service has said.
+            if (route.Filters.ChangesRequests && !UpgradeHeads.Filter(head, new RequestHead(HandshakePolicy.MostUpstreamHeaders), route.Filters))
+            {
+                await RefuseAsync(run, 431, RequestOutcome.BadRequest, "The request head is over 32 KiB with what the route's filters add.").ConfigureAwait(false);
                 return;
             }
 

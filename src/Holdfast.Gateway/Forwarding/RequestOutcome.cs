@@ -68,4 +68,7 @@ internal enum RequestOutcome
 
     /// <summary>The auth service did not answer in time, or not as it should: 503.</summary>
     AuthFailed = 21,
+
+    /// <summary>On a kept connection, the head did not come whole within 10 s: 408.</summary>
+    HeadTimeout = 22,
 }

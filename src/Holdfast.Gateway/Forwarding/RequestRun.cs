@@ -56,7 +56,7 @@ internal sealed class RequestRun(PlainRequest request, long startedAt)
         BytesFromEndpoint = Exchange?.BytesFromEndpoint ?? 0,
     };
 
-    private static UInt128 NewId()
+    public static UInt128 NewId()
     {
         UInt128 id = default;
         RandomNumberGenerator.Fill(MemoryMarshal.AsBytes(new Span<UInt128>(ref id)));

@@ -46,7 +46,14 @@ internal sealed class RequestServer(GatewayRuntime runtime, HttpForwarder forwar
 
     /// <summary>A request was refused for what it is. Any thread.</summary>
     public void OnRefused(ClientConnection client, int status) =>
-        telemetry.OnRequestEnded(new RequestRecord { Client = client.Peer, Outcome = RequestOutcome.BadRequest, Status = status, HeadSeconds = -1 });
+        telemetry.OnRequestEnded(new RequestRecord
+        {
+            Id = RequestRun.NewId(),
+            Client = client.Peer,
+            Outcome = status == StatusCodes.Status408RequestTimeout ? RequestOutcome.HeadTimeout : RequestOutcome.BadRequest,
+            Status = status,
+            HeadSeconds = -1,
+        });
 
     private Task RefuseAsync(PlainRequest request, int status, string detail)
     {

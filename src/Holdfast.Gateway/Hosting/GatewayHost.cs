@@ -158,6 +158,9 @@ public sealed class GatewayHost : IAsyncDisposable
 
     internal GatewayRuntime Runtime => _runtime;
 
+    /// <summary>Connections to endpoints that wait for a plain request.</summary>
+    internal int IdleUpstreamConnections => _forwarder.IdleConnections;
+
     /// <summary>Standard output, as the access log wants it. Not to be disposed.</summary>
     public static Stream OpenAccessLog() => AccessLog.OpenStandardOutput();
 

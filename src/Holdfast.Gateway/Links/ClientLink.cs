@@ -126,7 +126,7 @@ internal sealed class ClientLink(int fd, PlainRequest request, OpenLinks links) 
         foreach (var (name, value) in answer.Headers)
         {
             // HTTP/2 has its own way to say these (RFC 8441 5).
-            if (!IsOfHop(name) && (connect is null || !name.Equals("Sec-WebSocket-Accept", StringComparison.OrdinalIgnoreCase)))
+            if (!IsOfHop(name) && (connect is null || !Is(name, "Sec-WebSocket-Accept")))
                 headers.Append(name, value);
         }
 
@@ -155,14 +155,14 @@ internal sealed class ClientLink(int fd, PlainRequest request, OpenLinks links) 
         var isHttp1 = IsHttp1;
         foreach (var (name, value) in answer.Headers)
         {
-            if (isHttp1 ? answer.Framing != BodyFraming.None || !IsOfBody(name) : !IsOfHop(name) && !IsOfBody(name))
+            // HTTP/1.1 gets the connection's own headers and the body's coding as they are; whoever has no body only its length, as a 304 tells it.
+            if ((isHttp1 || !IsOfHop(name)) && (answer.Framing != BodyFraming.None || !Is(name, "Transfer-Encoding"))
+                && (answer.Status != StatusCodes.Status204NoContent || !Is(name, "Content-Length")))
                 response.Headers.Append(name, value);
         }
 
         if (isHttp1 && !HeadRules.ContainsToken(System.Text.Encoding.Latin1.GetBytes(response.Headers.Connection.ToString()), "close"u8))
             response.Headers.Append("Connection", "close");
-        if (answer.Framing == BodyFraming.Length)
-            response.ContentLength = answer.ContentLength;
         if (answer.Framing == BodyFraming.None)
             return;
         _context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
@@ -204,6 +204,5 @@ internal sealed class ClientLink(int fd, PlainRequest request, OpenLinks links) 
 
     private static bool IsOfHop(string name) => UpgradeHeads.IsHopByHop(System.Text.Encoding.ASCII.GetBytes(name));
 
-    private static bool IsOfBody(string name) =>
-        name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase) || name.Equals("Transfer-Encoding", StringComparison.OrdinalIgnoreCase);
+    private static bool Is(string name, string other) => name.Equals(other, StringComparison.OrdinalIgnoreCase);
 }

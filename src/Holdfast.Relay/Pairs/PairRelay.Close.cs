@@ -107,16 +107,9 @@ internal sealed partial class PairRelay
         from.Held.Release();
         from.Unscanned = 0;
         failed |= from.Has(LegFlags.WriteFailed);     // The reset may have been told to the send, and is told once.
-        var stalled = false;
+        var reason = EndReasonOf(in from, side, failed);
         if (from.Has(LegFlags.Linked))
-        {
-            var linkEnd = _core.LinkOf(in from).End;
-            (failed, stalled) = (linkEnd != LinkEnd.Eof, linkEnd == LinkEnd.Stalled);
-        }
-
-        var reason = side == Side.Downstream
-            ? stalled ? EndReason.DownstreamStalled : failed ? EndReason.DownstreamReset : EndReason.DownstreamEof
-            : stalled ? EndReason.UpstreamStalled : failed ? EndReason.UpstreamReset : EndReason.UpstreamEof;
+            failed = from.Has(LegFlags.WriteFailed) || reason is not (EndReason.DownstreamEof or EndReason.UpstreamEof);
         if (pair.State == PairState.RelayingRefusal)
             return OnRefusalReadEnded(index, ref pair, side);
         if (pair.State != PairState.Relaying)
@@ -146,6 +139,18 @@ internal sealed partial class PairRelay
             return false;
         ArmTimer(index, ref pair);      // A half-closed pair has a deadline of its own.
         return true;
+    }
+
+    /// <summary>What a leg's end means. Of a link the descriptor does not tell: unread input makes a reset of an end in order.</summary>
+    private EndReason EndReasonOf(in Leg leg, Side side, bool failed)
+    {
+        var end = leg.Has(LegFlags.Linked) ? _core.LinkOf(in leg).End : failed ? LinkEnd.Reset : LinkEnd.Eof;
+        return end switch
+        {
+            LinkEnd.Eof => side == Side.Downstream ? EndReason.DownstreamEof : EndReason.UpstreamEof,
+            LinkEnd.Stalled => side == Side.Downstream ? EndReason.DownstreamStalled : EndReason.UpstreamStalled,
+            _ => side == Side.Downstream ? EndReason.DownstreamReset : EndReason.UpstreamReset,
+        };
     }
 
     /// <summary>Nobody is left on one leg to hear the other, which is told by FIN after what it is still owed. False: the pair is gone.</summary>
@@ -343,13 +348,23 @@ internal sealed partial class PairRelay
     {
         if (pair.State == PairState.Free)
             return false;
-        if (!IsDone(in pair.Legs[0], in pair) || !IsDone(in pair.Legs[1], in pair))
-            return true;
-        return Finish(index, ref pair);
+        var isDone = true;
+        for (var side = Side.Downstream; side <= Side.Upstream; side++)
+        {
+            ref var leg = ref pair.Legs[(int)side];
+            if (leg.Fd < 0)
+                continue;
+            var isLinked = leg.Has(LegFlags.Linked);
+            if (!leg.Has(LegFlags.FinSent) || !(leg.Has(LegFlags.ReadDone) || (isLinked && IsHeardOut(in pair, in leg))))
+                isDone = false;
+            else if (isLinked)
+                DropLeg(ref pair, side, abort: false);      // Who stands behind it need not wait for the other leg's end.
+        }
 
-        // A socket pair keeps what was sent when its end closes, so nothing is awaited there but what the peer may still have to say.
-        static bool IsDone(in Leg leg, in Pair pair) => leg.Fd < 0
-            || (leg.Has(LegFlags.FinSent) && ((leg.Flags & LegFlags.ReadDone) != 0 || (leg.Has(LegFlags.Linked) && (leg.Has(LegFlags.CloseReceived) || pair.EstablishedAt == 0))));
+        return !isDone || Finish(index, ref pair);
+
+        // What was sent stays in a socket pair when one end closes, so its peer's FIN is not needed to know that it arrives.
+        static bool IsHeardOut(in Pair pair, in Leg leg) => leg.Has(LegFlags.CloseReceived) || pair.EstablishedAt == 0;
     }
 
     internal void DropLeg(ref Pair pair, Side side, bool abort)

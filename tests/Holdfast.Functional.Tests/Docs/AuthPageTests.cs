@@ -31,7 +31,7 @@ public sealed class AuthPageTests : IDisposable
             {
                 var head = stranger.ReceiveHead();
                 Assert.Equal((401, "Bearer", "application/json"), (Upgrades.Status(head), Upgrades.Value(head, "WWW-Authenticate"), Upgrades.Value(head, "Content-Type")));
-                Assert.Equal("{\"error\":\"sign in first\"}\n", Encoding.ASCII.GetString(stranger.ReceiveToEnd()));
+                Assert.Equal("{\"error\":\"sign in first\"}\n", Encoding.ASCII.GetString(stranger.Receive(int.Parse(Upgrades.Value(head, "Content-Length")!, System.Globalization.CultureInfo.InvariantCulture))));
             }
 
             using (var bob = Ask(gateway, upgrade, "/ws/admin?x=1", "Authorization: Bearer bobs-session"))

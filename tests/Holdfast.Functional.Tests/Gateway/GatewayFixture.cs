@@ -144,10 +144,11 @@ internal sealed class GatewayFixture : IAsyncDisposable
         Assert.Equal(1, Host.Runtime.Established);
         foreach (var endpoint in Host.Runtime.Backends.Where(b => b.Name != "neighbour").SelectMany(b => b.Endpoints.ToArray()))
         {
-            await Processes.UntilAsync(() => endpoint.Connections == 0, "no connection was reserved on an endpoint");
+            await Processes.UntilAsync(() => endpoint.InUse == 0, "no connection or request was reserved on an endpoint");
             Assert.Equal(0, endpoint.Handshakes);
         }
 
+        await Processes.UntilAsync(() => Host.Runtime.Backends.All(b => b.RequestsInFlight == 0), "no request was in flight");
         Assert.Equal(1, await MetricAsync("holdfast_connections"));
     }
 

@@ -433,7 +433,7 @@ public sealed class EjectionTests
     private static void Get(GatewayFixture gateway)
     {
         using var client = gateway.Connect();
-        client.Send("GET /page HTTP/1.1\r\nHost: test.example\r\n\r\n");
+        client.Send("GET /page HTTP/1.1\r\nHost: test.example\r\nConnection: close\r\n\r\n");
         Assert.Equal(200, Upgrades.Status(client.ReceiveHead()));
         Assert.Equal("ok", Encoding.ASCII.GetString(client.ReceiveToEnd()));
     }

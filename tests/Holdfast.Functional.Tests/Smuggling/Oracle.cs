@@ -23,6 +23,9 @@ internal static partial class Oracle
         // What is wrong with an upgrade is known before its body.
         if (read.Request is { } head && IsUpgrade(head))
             return UpgradeOf(head, rest);
+        // Of CONNECT, only WebSockets over HTTP/2 are served.
+        if (read.Request is { Method: "CONNECT" })
+            return Step.Refuse(501);
         if (read.Reading == Reading.Refused)
             return read.Request is { } begun ? Step.RefuseInBody(begun.Method, begun.Target) : Step.Refuse(read.Status);
         if (read.Reading == Reading.NeedMore)

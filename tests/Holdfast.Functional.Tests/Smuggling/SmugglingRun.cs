@@ -134,7 +134,15 @@ internal sealed class SmugglingRun(Placement placement, RecordingEndpoint endpoi
 
     private static bool IsSeen(Step step, string id, Sighting seen) =>
         seen.IsWhole && seen.Request.Method == step.Method && seen.Request.Target == Own(step.Target, id)
-        && (step.Fate is Fate.Upgraded ? seen.Tunnel : seen.Request.Body) == (step.Fate == Fate.UpgradeDenied ? "" : step.Body.Replace(Parts.Id, id, StringComparison.Ordinal));
+        && (step.Fate == Fate.Upgraded ? IsTunnelled(seen.Tunnel, Own(step.Body, id)) : seen.Request.Body == (step.Fate == Fate.UpgradeDenied ? "" : Own(step.Body, id)));
+
+    /// <summary>Frames as they were sent; where those end, the gateway's own Close.</summary>
+    private static bool IsTunnelled(string tunnel, string sent)
+    {
+        const int Close = 8;
+        var own = tunnel.Length >= Close && tunnel[^Close..].StartsWith("\u0088\u0082", StringComparison.Ordinal) ? tunnel[..^Close] : tunnel;
+        return sent.StartsWith(own, StringComparison.Ordinal) && !own.Contains("HTTP/1.1", StringComparison.Ordinal);
+    }
 
     private static string Own(string target, string id) => target.Replace(Parts.Id, id, StringComparison.Ordinal);
 

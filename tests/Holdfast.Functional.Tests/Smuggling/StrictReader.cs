@@ -124,7 +124,6 @@ internal sealed partial class StrictReader
 
     private static string OriginForm(string method, string target, string host)
     {
-        Demand(method != "CONNECT");
         if (target[0] == '/')
             return target;
         if (target == "*")
@@ -239,10 +238,10 @@ internal sealed partial class StrictReader
     [GeneratedRegex(@"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?::.*)?\z", RegexOptions.Singleline)]
     private static partial Regex TrailerStart();
 
-    [GeneratedRegex(@"\A(\[[0-9A-Fa-f:.]+\]|(?:[\-._~!$&'()*+,;=0-9A-Za-z]|%[0-9A-Fa-f]{2})+)(?::([0-9]{1,5}))?\z")]
+    [GeneratedRegex(@"\A(\[[0-9A-Fa-f:.]+\]|[\-._~!$&'()0-9A-Za-z]+)(?::([0-9]{1,5}))?\z")]
     private static partial Regex HostAndPort();
 
-    [GeneratedRegex(@"\Ahttps?://([^/?]*)(/.*)\z", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"\Ahttps?://([^/?]*)(/.*)\z")]
     private static partial Regex Absolute();
 
     private sealed class RefusedException(int status) : Exception

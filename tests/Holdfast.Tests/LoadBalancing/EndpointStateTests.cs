@@ -71,6 +71,51 @@ public class EndpointStateTests
     }
 
     [Fact]
+    public void Requests_are_counted_beside_connections_and_weigh_as_much()
+    {
+        var endpoint = Endpoints.Ready(1, connections: 2);
+        Assert.True(endpoint.TryReserveRequest(0));
+        Assert.Equal((2, 1, 3), (endpoint.Connections, endpoint.Requests, endpoint.InUse));
+        Assert.False(endpoint.TryReserveRequest(3));
+        Assert.False(endpoint.TryReserve(new EndpointRoom(3, 0)));
+        Assert.True(endpoint.TryReserveRequest(4));
+        endpoint.Release();
+        endpoint.ReleaseRequest();
+        Assert.Equal((1, 1, 2), (endpoint.Connections, endpoint.Requests, endpoint.InUse));
+        endpoint.ReleaseRequest();
+        Assert.Throws<InvalidOperationException>(endpoint.ReleaseRequest);
+        Assert.Equal((1, 0, 1), (endpoint.Connections, endpoint.Requests, endpoint.InUse));
+    }
+
+    [Fact]
+    public void A_limit_on_connections_and_requests_together_holds_when_threads_race()
+    {
+        const int Most = 5;
+        var endpoint = Endpoints.Ready(1);
+        var worst = 0;
+        Racers.Run(4, thread =>
+        {
+            for (var i = 0; i < 100_000; i++)
+            {
+                var isRequest = (i + thread) % 2 == 0;
+                if (!(isRequest ? endpoint.TryReserveRequest(Most) : endpoint.TryReserve(new EndpointRoom(Most, 0))))
+                    continue;
+                worst = Math.Max(worst, endpoint.InUse);
+                if (isRequest)
+                {
+                    endpoint.ReleaseRequest();
+                    continue;
+                }
+
+                endpoint.EndHandshake();
+                endpoint.Release();
+            }
+        });
+        Assert.InRange(worst, 1, Most);
+        Assert.Equal((0, 0, 0), (endpoint.Connections, endpoint.Requests, endpoint.Handshakes));
+    }
+
+    [Fact]
     public void Counts_are_exact_when_threads_race_as_hard_as_it_takes_to_break_a_plain_counter()
     {
         // The plain counter shows that the race is real on this machine; the endpoint is raced in the very same rounds.

@@ -32,10 +32,27 @@ internal static class Endpoints
         return endpoint;
     }
 
+    /// <summary>Takes an endpoint, and gives it back at once.</summary>
     public static EndpointState? Pick(this BackendState backend, Random random, long nowMs, ReadOnlySpan<int> tried, bool isHandshake, out long trial)
     {
         var request = new PickRequest(random, nowMs, tried) { IsHandshake = isHandshake };
         return backend.Pick(in request, out trial);
+    }
+
+    /// <summary>Takes an endpoint, and gives it back at once.</summary>
+    public static EndpointState? Pick(this BackendState backend, in PickRequest request, out long trial)
+    {
+        if (backend.Reserve(in request, out var endpoint, out trial) != Reservation.Taken)
+            return null;
+        if (!request.IsHandshake)
+        {
+            endpoint!.ReleaseRequest();
+            return endpoint;
+        }
+
+        endpoint!.EndHandshake();
+        endpoint.Release();
+        return endpoint;
     }
 
     /// <summary>How often each endpoint is picked, nothing being reserved.</summary>

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Holdfast.Api.Configuration;
 using Holdfast.Gateway.Discovery;
+using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Limits;
@@ -35,6 +36,11 @@ public sealed partial class TelemetryDocsTests
     public void Every_handshake_outcome_has_its_row() => Assert.Equal(
         Enum.GetValues<HandshakeOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
         Rows("metrics.md", "| outcome | status sent |").Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void Every_outcome_of_a_request_has_its_row() => Assert.Equal(
+        Enum.GetValues<RequestOutcome>().Select(TelemetryNames.Of).Order(StringComparer.Ordinal),
+        Rows("metrics.md", "| outcome of a request |").Order(StringComparer.Ordinal));
 
     [Fact]
     public void Every_limit_has_its_row() => Assert.Equal(

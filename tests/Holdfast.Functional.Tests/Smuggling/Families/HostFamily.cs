@@ -8,7 +8,7 @@ internal static class HostFamily
     private static readonly string[] GoodHosts =
     [
         "Host: test.example", "host: test.example", "HOST:test.example", "Host: \ttest.example \t", "Host: test.example:80", "Host: test.example:0", "Host: test.example:65535", "Host: TEST.example", "Host: test.example.",
-        "Host: 127.0.0.1", "Host: 127.0.0.1:8080", "Host: [::1]", "Host: [::1]:80", "Host: [::ffff:127.0.0.1]", "Host: other.example", "Host: a_b.example", "Host: xn--bcher-kva.example", "Host: te%73t.example", "Host: a,b", "Host: a;b",
+        "Host: 127.0.0.1", "Host: 127.0.0.1:8080", "Host: [::1]", "Host: [::1]:80", "Host: [::ffff:127.0.0.1]", "Host: other.example", "Host: a_b.example", "Host: xn--bcher-kva.example",
     ];
 
     private static readonly string[] BadHosts =
@@ -18,13 +18,13 @@ internal static class HostFamily
         "Host: http://test.example", "Host: //test.example", "Host: test.example:", "Host: test.example:x", "Host: test.example:-1", "Host: test.example:65536", "Host: test.example:99999999999", "Host: test.example:80:80",
         "Host: test.example:+80", "Host: test.example: 80", "Host: :80", "Host: [::1", "Host: ::1", "Host: [::1]x", "Host: [::g]", "Host: []", "Host: [127.0.0.1]", "Host: [::1%25eth0]", "Host: [v1.x]", "Host: te%7t", "Host: te%zzst",
         "Host: \"test.example\"", "Host: <test.example>", "Host: test\\example", "Host: test.example\u00e9", "Host: test.example\0", "Host: test.example\v", "Host: test.example\r\n .other.example", "Host:\r\n test.example",
-        " Host: test.example", "Host : test.example", "Host\t: test.example", "\0Host: test.example", "Host\r\n: test.example", "Host: test.example\n", "X: y\nHost: test.example", "Host: test.example\nHost: other.example", "Host: {test}", "Host: a|b", "Host: a^b", "Host: a`b",
+        " Host: test.example", "Host : test.example", "Host\t: test.example", "\0Host: test.example", "Host\r\n: test.example", "Host: test.example\n", "X: y\nHost: test.example", "Host: test.example\nHost: other.example", "Host: te%73t.example", "Host: a,b", "Host: a;b", "Host: a=b", "Host: a+b", "Host: a*b", "Host: {test}", "Host: a|b", "Host: a^b", "Host: a`b",
     ];
 
     // '~' stands for the path.
     private static readonly (string Target, string Host, bool Passes)[] AbsoluteForms =
     [
-        ("http://test.example/~", "test.example", true), ("HTTP://test.example/~", "test.example", true), ("https://test.example/~", "test.example", true), ("http://TEST.example/~", "test.example", true),
+        ("http://test.example/~", "test.example", true), ("HTTP://test.example/~", "test.example", false), ("https://test.example/~", "test.example", true), ("http://TEST.example/~", "test.example", true),
         ("http://test.example:8080/~", "test.example:8080", true), ("http://[::1]/~", "[::1]", true), ("http://other.example/~", "test.example", false), ("http://test.example/~", "other.example", false),
         ("http://test.example:80/~", "test.example", false), ("http://test.example/~", "test.example:80", false), ("http://user@test.example/~", "test.example", false), ("http://user@test.example/~", "user@test.example", false),
         ("http://test.example@other.example/~", "test.example", false), ("http://test.example@other.example/~", "other.example", false), ("http://test.example", "test.example", false), ("http://test.example?~", "test.example", false),

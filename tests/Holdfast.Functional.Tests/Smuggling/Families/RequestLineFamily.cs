@@ -16,8 +16,8 @@ internal static class RequestLineFamily
         "GET  ~ HTTP/1.1", "GET ~  HTTP/1.1", " GET ~ HTTP/1.1", "GET ~ HTTP/1.1 ", "GET\t~ HTTP/1.1", "GET ~\tHTTP/1.1", "GET\u00a0~ HTTP/1.1", "GET ~ HTTP/ 1.1", "GET ~ HTTP /1.1", "GET~ HTTP/1.1", "GET ~HTTP/1.1", "GET HTTP/1.1",
         "~ HTTP/1.1", "GET", "", " ", "  HTTP/1.1", "GET  HTTP/1.1", "HTTP/1.1 200 OK", "HTTP/1.1 ~ GET", "GET ~ ~ HTTP/1.1", "GET ~\vHTTP/1.1", "GET ~\fHTTP/1.1", "\tGET ~ HTTP/1.1",
         // Methods and forms.
-        "G(ET ~ HTTP/1.1", "GET: ~ HTTP/1.1", "GET, ~ HTTP/1.1", "\"GET\" ~ HTTP/1.1", "[GET] ~ HTTP/1.1", "G\u00c9T ~ HTTP/1.1", "GET/ ~ HTTP/1.1", "CONNECT ~ HTTP/1.1", "CONNECT test.example:80 HTTP/1.1", "CONNECT test.example HTTP/1.1",
-        "CONNECT http://test.example~ HTTP/1.1", "CONNECT * HTTP/1.1", "CONNECT 127.0.0.1:22 HTTP/1.1", "GET test.example:80 HTTP/1.1", "GET * HTTP/1.1", "OPTIONS ** HTTP/1.1", "OPTIONS *~ HTTP/1.1", "OPTIONS test.example HTTP/1.1",
+        "G(ET ~ HTTP/1.1", "GET: ~ HTTP/1.1", "GET, ~ HTTP/1.1", "\"GET\" ~ HTTP/1.1", "[GET] ~ HTTP/1.1", "G\u00c9T ~ HTTP/1.1", "GET/ ~ HTTP/1.1", "CONNECT test.example:80 HTTP/1.1", "CONNECT test.example HTTP/1.1",
+        "CONNECT * HTTP/1.1", "CONNECT 127.0.0.1:22 HTTP/1.1", "GET test.example:80 HTTP/1.1", "GET * HTTP/1.1", "OPTIONS ** HTTP/1.1", "OPTIONS *~ HTTP/1.1", "OPTIONS test.example HTTP/1.1",
         "PRI * HTTP/2.0", "PRI * HTTP/1.1", "PRI ~ HTTP/2.0", "GET ~#x HTTP/1.1", "GET ~ HTTP/1.1#", "GET #~ HTTP/1.1", "GET \\~ HTTP/1.1", "GET ..~ HTTP/1.1", "GET mailto:~ HTTP/1.1",
         "SSH-2.0-OpenSSH", "\u0016\u0003\u0001\u0002\0\u0001", "PROXY TCP4 127.0.0.9 127.0.0.1 1 2", "{\"json\":1}", "EHLO test.example",
     ];
@@ -42,6 +42,13 @@ internal static class RequestLineFamily
 
         foreach (var method in (string[])["get", "Get", "FOO", "M-SEARCH", "!#$%&'*+-.^_`|~", "GETT", "PROPFIND", "TRACE", "OPTIONS", "PURGE", "QUERY", "0"])
             family.Add("method " + method, $"{method} {path} HTTP/1.1\r\n{Parts.Host}\r\n{Parts.Second}", Pass(method, "main"), Pass("GET", "second"));
+        foreach (var target in (string[])[path, $"http://test.example{path}"])
+        {
+            family.Add("CONNECT " + target, $"CONNECT {target} HTTP/1.1\r\n{Parts.Host}\r\n{Parts.Smuggled}", Refuse(501));
+            family.Add("with a body, CONNECT " + target, $"CONNECT {target} HTTP/1.1\r\n{Parts.Host}Content-Length: {Parts.Smuggled.Length}\r\n\r\n{Parts.Smuggled}", Refuse(501));
+            family.Add("in chunks, CONNECT " + target, $"CONNECT {target} HTTP/1.1\r\n{Parts.Host}{Parts.Chunked}\r\n5\r\nhello\r\n0\r\n\r\n{Parts.Smuggled}", Refuse(501));
+        }
+
         family.Add("OPTIONS *", $"OPTIONS * HTTP/1.1\r\n{Parts.Host}X-Case: {Parts.Id}\r\n\r\n{Parts.Smuggled}", Refuse(404));
         family.Add("the preface of HTTP/2", $"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0{Parts.Smuggled}", Refuse());
         family.Add("HTTP/0.9", $"GET {path}\r\n\r\n{Parts.Smuggled}", Refuse());
