@@ -138,11 +138,7 @@ public sealed class BrowserTlsTests
     private static int Connections(int port) => IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpConnections()
         .Count(c => c.State == TcpState.Established && c.LocalEndPoint.Port == port);
 
-<<<<<<< HEAD:tests/Holdfast.Functional.Tests/Apps/TlsPageTests.cs
-    private static Task<IJSHandle> HearsFromAnotherThanAsync(IPage page, string server) => page.WaitForFunctionAsync(
-=======
     private static async Task HearsFromAnotherThanAsync(IPage page, string server) => await page.WaitForFunctionAsync(
->>>>>>> apps:tests/Holdfast.Functional.Tests/Apps/BrowserTlsTests.cs
         "old => { const last = held.heard.at(-1); return last && last.split(' ')[0] !== old && fetched.names.at(-1) !== old; }", server);
 
     /// <summary>Every question is answered.</summary>
