@@ -98,6 +98,12 @@ internal sealed class HttpForwarder : IDisposable
             return;
         }
 
+        if (status > 0)
+        {
+            await RefuseAsync(run, 400, RequestOutcome.BadRequest, "The route redirects, and neither it nor the request names a host.").ConfigureAwait(false);
+            return;
+        }
+
 #pragma warning disable RS0030 // Thread-safe, and fairness is all that hangs on it.
         var random = Random.Shared;
 #pragma warning restore RS0030

@@ -124,9 +124,12 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.AllowResponseHeaderCompression = false;
             kestrel.Limits.MaxRequestBodySize = null;       // The endpoint's to limit.
+            // Above our own (RequestGuard, Http2Head, the trailers of ChunkedScanner), so that these decide, and say why: a second net.
+            kestrel.Limits.MaxRequestLineSize = kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
+            kestrel.Limits.MaxRequestHeaderCount = 256;
+            kestrel.Limits.Http2.MaxRequestHeaderFieldSize = 32 * 1024;
             // Whoever writes an answer bounds its time; on HTTP/2 the server would end a whole connection for one stream that is not read.
             kestrel.Limits.MinResponseDataRate = null;
-            kestrel.Limits.MaxRequestLineSize = 32 * 1024;  // As on the loops, with the head as a whole.
             // Values are the peers' bytes, to be passed on as they are.
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);

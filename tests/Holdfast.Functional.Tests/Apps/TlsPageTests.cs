@@ -138,7 +138,7 @@ public sealed class TlsPageTests
     private static int Connections(int port) => IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpConnections()
         .Count(c => c.State == TcpState.Established && c.LocalEndPoint.Port == port);
 
-    private static Task HearsFromAnotherThanAsync(IPage page, string server) => page.WaitForFunctionAsync(
+    private static Task<IJSHandle> HearsFromAnotherThanAsync(IPage page, string server) => page.WaitForFunctionAsync(
         "old => { const last = held.heard.at(-1); return last && last.split(' ')[0] !== old && fetched.names.at(-1) !== old; }", server);
 
     /// <summary>Every question is answered.</summary>
