@@ -98,6 +98,12 @@ internal sealed class HttpForwarder : IDisposable
             return;
         }
 
+        if (status > 0)
+        {
+            await RefuseAsync(run, 400, RequestOutcome.BadRequest, "The route redirects, and neither it nor the request names a host.").ConfigureAwait(false);
+            return;
+        }
+
 #pragma warning disable RS0030 // Thread-safe, and fairness is all that hangs on it.
         var random = Random.Shared;
 #pragma warning restore RS0030
@@ -131,7 +137,7 @@ internal sealed class HttpForwarder : IDisposable
         var head = HeadBuffers.Take();
         try
         {
-            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None);
+            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None) { ClientCertificate = request.Connection.ClientCertificate };
             UpgradeHeads.WritePlain(head, request.Head, in facts, request.Auth, request.Copied);
             if (!TryBind(run, head, out var key))
             {

@@ -47,6 +47,7 @@ internal sealed class UpgradeBridge(GatewayRuntime runtime)
             ListenerId = request.Connection.ListenerId,
             IsSecure = request.Connection.IsTls,
             IsCounted = link.IsHttp1,
+            ClientCertificate = request.Connection.ClientCertificate,
             Head = request.Head.Bytes.ToArray(),
         });
         request.Dispose();      // A WebSocket that lives long needs its head no more.

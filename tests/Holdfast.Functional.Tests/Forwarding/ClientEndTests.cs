@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using Holdfast.Functional.Tests.Dev;
-using Holdfast.Functional.Tests.Gateway;
 using Holdfast.Testing;
 
 namespace Holdfast.Functional.Tests.Forwarding;
