@@ -211,6 +211,8 @@ internal sealed partial class Exchange
     /// <summary>The last chunk too: once the request is done nobody measures any more.</summary>
     private async ValueTask CompleteAsync()
     {
+        // Completing alone does not flush what was written into the body's writer.
+        await FlushAsync(_context.Response.BodyWriter).ConfigureAwait(false);
         var completing = _context.Response.CompleteAsync();
         if (!completing.IsCompletedSuccessfully)
         {
