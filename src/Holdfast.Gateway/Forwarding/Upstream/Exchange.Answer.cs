@@ -211,7 +211,11 @@ internal sealed partial class Exchange
     /// <summary>The last chunk too: once the request is done nobody measures any more.</summary>
     private async ValueTask CompleteAsync()
     {
-        var completing = _context.Response.CompleteAsync();
+        // Kestrel's own completion sends what it adds to a body; where it adds nothing, it leaves the last piece for the connection's next answer.
+        var response = _context.Response;
+        if (_framing == BodyFraming.Length || _writesChunks || (_framing != BodyFraming.None && !_request.Head.IsHttp11))
+            await FlushAsync(response.BodyWriter).ConfigureAwait(false);
+        var completing = response.CompleteAsync();
         if (!completing.IsCompletedSuccessfully)
         {
             WatchPiece(_settings.LongestPiece);
