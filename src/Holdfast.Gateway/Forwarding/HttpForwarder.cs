@@ -1,6 +1,5 @@
 using System.Text;
 using Holdfast.Gateway.Affinity;
-using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.Forwarding.Upstream;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
@@ -137,7 +136,7 @@ internal sealed class HttpForwarder : IDisposable
         var head = HeadBuffers.Take();
         try
         {
-            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None);
+            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id);
             UpgradeHeads.WritePlain(head, request.Head, in facts, request.Auth, request.Copied);
             if (!TryBind(run, head, out var key))
             {
