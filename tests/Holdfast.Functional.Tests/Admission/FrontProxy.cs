@@ -18,6 +18,8 @@ internal sealed class FrontProxy : IAsyncDisposable
     {
     }
 
+    public string Folder => _folder;
+
     public IPEndPoint Address { get; } = new(IPAddress.Loopback, Processes.FreePort());
 
     /// <param name="header">The forwarding header, as nginx sets it: <c>X-Forwarded-For $proxy_add_x_forwarded_for</c>.</param>
@@ -90,7 +92,7 @@ internal sealed class FrontProxy : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private static async Task<FrontProxy> StartAsync(string tool, Func<FrontProxy, string[]> arguments, Func<FrontProxy, FormattableString> configuration)
+    internal static async Task<FrontProxy> StartAsync(string tool, Func<FrontProxy, string[]> arguments, Func<FrontProxy, FormattableString> configuration)
     {
         if (Requires.Tool(tool) is { } missing)
             Assert.Skip(missing);

@@ -67,6 +67,9 @@ internal sealed class AnswerReader(Stream stream)
         return Take(_text.Length);
     }
 
+    /// <summary>What comes next, answers or not; null: the end.</summary>
+    public async Task<string?> PieceAsync() => _text.Length > 0 || await MoreAsync() ? Take(_text.Length) : null;
+
     private async Task<Answer> ChunkedAsync(int status, string head)
     {
         var body = new StringBuilder();

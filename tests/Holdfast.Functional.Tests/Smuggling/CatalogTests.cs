@@ -1,3 +1,6 @@
+using System.Globalization;
+using Holdfast.Testing;
+
 namespace Holdfast.Functional.Tests.Smuggling;
 
 /// <summary>The cases themselves: how many, and that what each expects is what the suite's own reader makes of its bytes.</summary>
@@ -19,7 +22,13 @@ public sealed class CatalogTests
     {
         foreach (var family in CaseCatalog.All.GroupBy(c => c.Family))
             TestContext.Current.TestOutputHelper!.WriteLine($"{family.Key}: {family.Count()}");
-        TestContext.Current.TestOutputHelper!.WriteLine($"HTTP/1: {CaseCatalog.All.Count}");
+        var page = Repository.Read("docs", "http.md");
+        string[] stated =
+        [
+            string.Create(CultureInfo.InvariantCulture, $"{CaseCatalog.All.Count:N0} requests over HTTP/1 "), string.Create(CultureInfo.InvariantCulture, $"{Http2Catalog.All.Count:N0} over HTTP/2"),
+            string.Create(CultureInfo.InvariantCulture, $"{ResponseCatalog.All.Count:N0} ways for an endpoint"),
+        ];
+        Assert.All(stated, s => Assert.Contains(s, page, StringComparison.Ordinal));
         Assert.True(CaseCatalog.All.Count >= 1000, $"{CaseCatalog.All.Count}");
     }
 }

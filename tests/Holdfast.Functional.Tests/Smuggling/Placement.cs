@@ -1,7 +1,10 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using Holdfast.Testing;
+using Holdfast.Testing.Tls;
 
 namespace Holdfast.Functional.Tests.Smuggling;
 
@@ -12,8 +15,10 @@ namespace Holdfast.Functional.Tests.Smuggling;
 /// <param name="Cuts">Several segments, and another client's request between them, where bytes are cut most awkwardly.</param>
 internal sealed record Placement(char Letter, IPEndPoint Address, bool IsKeptAlive = false, bool Cuts = false)
 {
-    /// <summary>Of a connection to a listener that speaks TLS.</summary>
-    public Func<Stream, Task<Stream>>? Secure { get; init; }
+    /// <summary>Of a listener that speaks TLS: whom its clients trust.</summary>
+    public TestAuthority? Authority { get; init; }
+
+    public string Protocol { get; init; } = "http/1.1";
 
     public string IdOf(int index) => string.Create(CultureInfo.InvariantCulture, $"k{index:D5}{Letter}");
 
@@ -24,8 +29,18 @@ internal sealed record Placement(char Letter, IPEndPoint Address, bool IsKeptAli
         {
             await socket.ConnectAsync(Address);
             Stream stream = new NetworkStream(socket, ownsSocket: true);
-            if (Secure is not null)
-                stream = await Secure(stream);
+            if (Authority is not null)
+            {
+                var secure = new SslStream(stream);
+                stream = secure;
+                await secure.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+                {
+                    TargetHost = "test.example",
+                    ApplicationProtocols = [new SslApplicationProtocol(Protocol)],
+                    CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { Authority.Certificate } },
+                });
+            }
+
             return new SmugglingClient(socket, stream);
         }
         catch
@@ -69,6 +84,8 @@ internal sealed class SmugglingClient(Socket socket, Stream stream) : IAsyncDisp
 {
     public AnswerReader Answers { get; } = new(stream);
 
+    public Stream Stream => stream;
+
     public async Task SendAsync(byte[] bytes)
     {
         try
@@ -88,7 +105,7 @@ internal sealed class SmugglingClient(Socket socket, Stream stream) : IAsyncDisp
     {
         try
         {
-            if (stream is System.Net.Security.SslStream secure)
+            if (stream is SslStream secure)
                 await secure.ShutdownAsync();
             socket.Shutdown(SocketShutdown.Send);
         }

@@ -38,6 +38,9 @@ internal sealed partial class RecordingEndpoint : IAsyncDisposable
 
     public int Connections => _connections;
 
+    /// <summary>Connections that are open now.</summary>
+    public int Open => _open.Count;
+
     /// <summary>Connections whose last bytes are a part of a request.</summary>
     public int HalfRequests { get; private set; }
 
@@ -53,6 +56,9 @@ internal sealed partial class RecordingEndpoint : IAsyncDisposable
 
     /// <summary>The body of the answer to a request: who reads it knows which request it answers.</summary>
     public static string EchoOf(string method, string target, string body) => string.Create(CultureInfo.InvariantCulture, $"{method} {target} {body.Length}\n");
+
+    /// <summary>Whether a line is one of <see cref="EchoOf"/>'s.</summary>
+    public static bool IsEcho(string line) => Echo().IsMatch(line);
 
     public async ValueTask DisposeAsync()
     {
@@ -81,6 +87,7 @@ internal sealed partial class RecordingEndpoint : IAsyncDisposable
         socket.NoDelay = true;
         var pending = new StringBuilder();
         Sighting? tunnel = null;
+        var continued = false;
         var buffer = new byte[16 * 1024];
         try
         {
@@ -91,7 +98,17 @@ internal sealed partial class RecordingEndpoint : IAsyncDisposable
                 {
                     var read = StrictReader.Read(pending.ToString(), isEndpoint: true);
                     if (read.Reading == Reading.NeedMore)
+                    {
+                        if (!continued && read.Request?.Lists("Expect", "100-continue") == true)
+                        {
+                            continued = true;
+                            await socket.SendAsync("HTTP/1.1 100 Continue\r\n\r\n"u8.ToArray());
+                        }
+
                         break;
+                    }
+
+                    continued = false;
                     if (read.Reading == Reading.Refused)
                         throw new InvalidDataException("no request: " + Parts.Shown(pending.ToString()));
                     pending.Remove(0, read.Consumed);
@@ -162,6 +179,9 @@ internal sealed partial class RecordingEndpoint : IAsyncDisposable
 
         return string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Length: {body.Length}\r\n\r\n{(request.Method == "HEAD" ? "" : body)}");
     }
+
+    [GeneratedRegex("^[^ ]+ /[^ ]* [0-9]+$")]
+    private static partial Regex Echo();
 
     [GeneratedRegex("k[0-9]{5}[a-zA-Z]")]
     private static partial Regex IdOf();
