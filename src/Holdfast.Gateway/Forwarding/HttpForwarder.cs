@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using Holdfast.Gateway.Affinity;
 using Holdfast.Gateway.Filters;
@@ -82,7 +83,8 @@ internal sealed class HttpForwarder : IDisposable
 
     public void Dispose() => _pool.Dispose();
 
-    private async Task ServeAsync(RequestRun run)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask ServeAsync(RequestRun run)
     {
         var request = run.Request;
         if (!_runtime.Routes.TryMatch(request.View, out var route))
@@ -160,7 +162,8 @@ internal sealed class HttpForwarder : IDisposable
         }
     }
 
-    private async Task TryEndpointsAsync(RequestRun run, ByteBuffer head, AffinityKey key, Random random)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask TryEndpointsAsync(RequestRun run, ByteBuffer head, AffinityKey key, Random random)
     {
         var backend = run.Backend!;
         UpstreamException? failure = null;
@@ -219,7 +222,8 @@ internal sealed class HttpForwarder : IDisposable
         await RefuseAsync(run, failure!).ConfigureAwait(false);
     }
 
-    private async Task RunAsync(RequestRun run, EndpointState endpoint, ByteBuffer head, AffinityKey key, long trial)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask RunAsync(RequestRun run, EndpointState endpoint, ByteBuffer head, AffinityKey key, long trial)
     {
         var exchange = run.Exchange!;
         if (endpoint.Resolved is not { } resolved)

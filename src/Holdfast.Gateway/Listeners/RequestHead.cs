@@ -34,6 +34,9 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
     /// <summary>Header lines at most (Kestrel's and Apache's default).</summary>
     public const int MaxHeaders = 100;
 
+    /// <summary>Of a Content-Length: 2^63 - 1 has as many. With more, zeros lead, which other parsers count or drop.</summary>
+    private const int MostDigits = 19;
+
     private readonly HttpParser<RequestHead> _parser = new(showErrorDetails: false);
     private readonly Line[] _lines = new Line[maxHeaders];
     private byte[] _bytes = new byte[4096];
@@ -210,7 +213,7 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
                     _fault = HeadFault.Host;
                 break;
             case 14 when HeadRules.NameEquals(name, "content-length"u8):
-                if (++_contentLengths > 1 || !HeadRules.TryParseContentLength(value, out var length))
+                if (++_contentLengths > 1 || value.Length > MostDigits || !HeadRules.TryParseContentLength(value, out var length))
                     _fault = HeadFault.ContentLength;
                 else
                     ContentLength = length;

@@ -155,7 +155,7 @@ internal static class RequestOracle
         var encodings = Values(headers, "transfer-encoding");
         return host.Length <= 1 && lengths.Length <= 1 && encodings.Length <= 1
             && host.All(h => HeadRules.IsHost(Encoding.Latin1.GetBytes(h)))
-            && lengths.All(l => l.Length > 0 && l.All(char.IsAsciiDigit) && long.TryParse(l, CultureInfo.InvariantCulture, out _))
+            && lengths.All(l => l.Length is > 0 and <= 19 && l.All(char.IsAsciiDigit) && long.TryParse(l, CultureInfo.InvariantCulture, out _))
             && encodings.All(e => isHttp11 && string.Equals(e, "chunked", StringComparison.OrdinalIgnoreCase));
     }
 

@@ -62,6 +62,7 @@ public sealed class RequestGuardTests
     [InlineData("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", nameof(HeadFault.Host))]
     [InlineData("GET / HTTP/1.1\r\n\r\n", nameof(HeadFault.Host))]
     [InlineData("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", nameof(HeadFault.ContentLength))]
+    [InlineData("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 00000000000000000001\r\n\r\n", nameof(HeadFault.ContentLength))]
     [InlineData("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", nameof(HeadFault.TransferEncoding))]
     [InlineData("101 lines", nameof(HeadFault.TooManyHeaders))]
     [InlineData("33 KiB", nameof(HeadFault.TooLarge))]
@@ -244,10 +245,10 @@ public sealed class RequestGuardTests
             pipe.Guard.Release();
         };
         Allocations.AssertNone(serve);
-        const int Count = 200_000;
-        var clock = System.Diagnostics.Stopwatch.StartNew();
+        const int Count = 100_000;
+        var before = Environment.CpuUsage.UserTime;
         for (var i = 0; i < Count; i++)
             serve();
-        TestContext.Current.TestOutputHelper?.WriteLine($"{clock.Elapsed.TotalNanoseconds / Count:F0} ns for {head.Length} bytes");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{(Environment.CpuUsage.UserTime - before).TotalNanoseconds / Count:F0} ns of CPU for {head.Length} bytes");
     }
 }
