@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Text;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Hosting;
@@ -5,6 +6,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace Holdfast.Gateway.Tls;
@@ -14,6 +16,9 @@ internal static class TlsListening
 {
     /// <summary>For the hello, and once more for the rest (Kestrel's default).</summary>
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a client may take over the last bytes (as the loops allow for an end in order).</summary>
+    private static readonly TimeSpan EndTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// HTTP/2's limits. Streams: each may be a WebSocket, and the one over the limit waits without a word to anyone, so there are ten times the server's usual 100; what a
@@ -68,15 +73,36 @@ internal static class TlsListening
                 return ValueTask.FromResult(runtime.Certificates.Of(options).OptionsFor(context.ClientHelloInfo.ServerName, client.OffersTls13));
             },
         });
-        listen.Use(static next => connection =>
+        listen.Use(next => async connection =>
         {
             var client = connection.Features.GetRequiredFeature<ClientConnection>();
             client.IsEstablished = true;
             // Asked for only by a listener with clientCa, and then good.
             if (connection.Features.Get<ITlsConnectionFeature>()?.ClientCertificate is { } shown)
                 client.ClientCertificate = Encoding.ASCII.GetBytes($":{Convert.ToBase64String(shown.RawDataMemory.Span)}:");
-            return next(connection);
+            var output = connection.Transport.Output;
+            await next(connection).ConfigureAwait(false);
+            await EndAsync(connection, output, runtime.Time).ConfigureAwait(false);
         });
         listen.Use(guards.Middleware);
+    }
+
+    /// <summary>
+    /// Sends TLS's own end (close_notify), which Kestrel does not: without it a client cannot tell an answer that ends with its connection from one that was cut (RFC 8446 6.1), and
+    /// OpenSSL's clients resume no such session. Not where the connection was aborted.
+    /// </summary>
+    private static async Task EndAsync(ConnectionContext connection, PipeWriter output, TimeProvider time)
+    {
+        if (connection.Features.Get<ISslStreamFeature>()?.SslStream is not { } tls)
+            return;
+        try
+        {
+            await output.CompleteAsync().AsTask().WaitAsync(EndTimeout, time).ConfigureAwait(false);
+            await tls.ShutdownAsync().WaitAsync(EndTimeout, time).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException or NotSupportedException or TimeoutException or OperationCanceledException)
+        {
+            // The client has gone, or takes nothing.
+        }
     }
 }

@@ -148,6 +148,19 @@ public sealed partial class ListenerTlsTests
     }
 
     [Fact]
+    public async Task Connections_end_as_TLS_does()
+    {
+        await using var gateway = await StartAsync();
+
+        foreach (var version in (string[])["-tls1_2", "-tls1_3"])
+        {
+            var output = await OpenSsl.ConnectAsync(gateway.Port, version);
+            Assert.Contains("HTTP/1.1 200", output, StringComparison.Ordinal);
+            Assert.DoesNotContain("unexpected eof", output, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task The_end_of_each_certificate_is_told()
     {
         await using var gateway = await StartAsync();
