@@ -26,6 +26,7 @@ internal static class FuzzTargets
         ["cookie"] = CookieTarget.Fuzz,
         ["response-head"] = ResponseHeadTarget.Fuzz,
         ["chunked"] = ChunkedTarget.Fuzz,
+        ["requests"] = RequestsTarget.Fuzz,
         ["dns-response"] = DnsResponseTarget.Fuzz,
         ["address"] = AddressTarget.Fuzz,
         ["address-chain"] = AddressChainTarget.Fuzz,

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Holdfast.Bench.Backend;
-using Holdfast.Cli.Load;
 using Holdfast.Relay.Interop;
 using Holdfast.Wire.Http1;
 

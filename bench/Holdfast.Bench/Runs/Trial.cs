@@ -85,7 +85,7 @@ internal sealed class Trial(BenchSettings settings, EchoBackend backend)
         if (!report.IsClean)
         {
             return $"the load found faults: {report.FailedCount} failed, {report.Lost} lost, {report.Duplicated} duplicated, "
-                + $"{report.Reordered} reordered, {report.Corrupted} corrupted, {report.Disconnects} disconnects, {report.NotSent} not sent";
+                + $"{report.Reordered} reordered, {report.Corrupted} corrupted, {report.Disconnects} disconnects, {report.NotSent} not sent {string.Join(", ", report.Failed.Keys)}".TrimEnd();
         }
 
         if (!settings.Noisy && Disturbance(measured) is { } disturbance)

@@ -19,7 +19,7 @@ internal static class HeaderNames
     {
         if (FaultOfName(name, example) is { } fault)
             return fault;
-        if (IsHoldfast(name))
+        if (IsGateways(name))
             return $"{Printable.Quote(name)} is removed from what clients send, so that all would be one; write for example {example}";
         return name.ToUpperInvariant() is "X-FORWARDED-FOR" or "FORWARDED" ? $"{Printable.Quote(name)} is for a client to forge; write {byAddress}, which believes trusted proxies only" : null;
     }
@@ -31,7 +31,7 @@ internal static class HeaderNames
             return fault;
         if (OfOneRequest.Contains(name) || StartsWith(name, "Sec-WebSocket-"))
             return $"{Printable.Quote(name)} belongs to one connection and is never copied; write for example x-user";
-        return IsHoldfast(name) || IsForwarding(name) ? $"{Printable.Quote(name)} is set by the gateway and never copied; write for example x-user" : null;
+        return IsGateways(name) || IsForwarding(name) ? $"{Printable.Quote(name)} is set by the gateway and never copied; write for example x-user" : null;
     }
 
     /// <summary>What is wrong with a request header that the auth service is to be sent; null: nothing.</summary>
@@ -44,7 +44,7 @@ internal static class HeaderNames
         // Pages cannot set other headers: tokens come in Sec-WebSocket-Protocol.
         if (OfOneRequest.Contains(name) || (StartsWith(name, "Sec-WebSocket-") && !string.Equals(name, "Sec-WebSocket-Protocol", StringComparison.OrdinalIgnoreCase)))
             return $"{Printable.Quote(name)} belongs to one connection and is never forwarded; write for example authorization";
-        return IsHoldfast(name) ? $"{Printable.Quote(name)} is removed from what clients send; write for example authorization" : null;
+        return IsGateways(name) ? $"{Printable.Quote(name)} is removed from what clients send; write for example authorization" : null;
     }
 
     /// <summary>What is wrong with a request header that a route is to change; null: nothing.</summary>
@@ -56,7 +56,7 @@ internal static class HeaderNames
             return "'Host' is not changed as a header; write a filter `rewrite: {host: chat.internal}`";
         if (OfOneRequest.Contains(name) || StartsWith(name, "Sec-WebSocket-"))
             return $"{Printable.Quote(name)} belongs to one connection and is the gateway's; write for example x-gateway";
-        return IsHoldfast(name) || IsForwarding(name) ? $"{Printable.Quote(name)} is set by the gateway, and no route changes it; write for example x-gateway" : null;
+        return IsGateways(name) || IsForwarding(name) ? $"{Printable.Quote(name)} is set by the gateway, and no route changes it; write for example x-gateway" : null;
     }
 
     /// <summary>What is wrong with a header of an endpoint's answer that a route is to change; null: nothing.</summary>
@@ -66,13 +66,14 @@ internal static class HeaderNames
             return fault;
         if (OfOneRequest.Contains(name) || StartsWith(name, "Sec-WebSocket-"))
             return $"{Printable.Quote(name)} belongs to one connection and is the gateway's; write for example strict-transport-security";
-        return IsHoldfast(name) ? $"{Printable.Quote(name)} is the gateway's and removed from every answer; write for example strict-transport-security" : null;
+        return IsGateways(name) ? $"{Printable.Quote(name)} is the gateway's and removed from every answer; write for example strict-transport-security" : null;
     }
 
     private static string? FaultOfName(string name, string example) =>
         Syntax.IsToken(name) && name.Length <= Longest ? null : $"{Printable.Quote(name)} is not a header name; write for example {example}";
 
-    private static bool IsHoldfast(string name) => StartsWith(name, "Holdfast-");
+    private static bool IsGateways(string name) =>
+        StartsWith(name, "Holdfast-") || string.Equals(name, "Client-Cert", StringComparison.OrdinalIgnoreCase) || string.Equals(name, "Client-Cert-Chain", StringComparison.OrdinalIgnoreCase);
 
     private static bool IsForwarding(string name) => StartsWith(name, "X-Forwarded-") || string.Equals(name, "Forwarded", StringComparison.OrdinalIgnoreCase);
 

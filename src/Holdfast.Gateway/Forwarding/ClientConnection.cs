@@ -14,6 +14,9 @@ internal sealed class ClientConnection(int listenerId, in NativeAddress peer, bo
 
     public bool IsTls { get; } = isTls;
 
+    /// <summary>The certificate that the client has shown and proved, as <c>Client-Cert</c> tells it (RFC 9440): its DER in base64 between colons. Empty: none.</summary>
+    public ReadOnlyMemory<byte> ClientCertificate { get; set; }
+
     /// <summary>Its hello offers TLS 1.3.</summary>
     public bool OffersTls13 { get; set; }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using Holdfast.Gateway.Affinity;
 using Holdfast.Gateway.Filters;
@@ -82,7 +83,8 @@ internal sealed class HttpForwarder : IDisposable
 
     public void Dispose() => _pool.Dispose();
 
-    private async Task ServeAsync(RequestRun run)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask ServeAsync(RequestRun run)
     {
         var request = run.Request;
         if (!_runtime.Routes.TryMatch(request.View, out var route))
@@ -95,6 +97,12 @@ internal sealed class HttpForwarder : IDisposable
         if (route.Filters.RedirectOf(request.Head, request.IsSecure, out var status, request.IsTrusted) is { } location)
         {
             Redirect(run, status, location);
+            return;
+        }
+
+        if (status > 0)
+        {
+            await RefuseAsync(run, 400, RequestOutcome.BadRequest, "The route redirects, and neither it nor the request names a host.").ConfigureAwait(false);
             return;
         }
 
@@ -131,7 +139,7 @@ internal sealed class HttpForwarder : IDisposable
         var head = HeadBuffers.Take();
         try
         {
-            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None);
+            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None) { ClientCertificate = request.Connection.ClientCertificate };
             UpgradeHeads.WritePlain(head, request.Head, in facts, request.Auth, request.Copied);
             if (!TryBind(run, head, out var key))
             {
@@ -154,7 +162,8 @@ internal sealed class HttpForwarder : IDisposable
         }
     }
 
-    private async Task TryEndpointsAsync(RequestRun run, ByteBuffer head, AffinityKey key, Random random)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask TryEndpointsAsync(RequestRun run, ByteBuffer head, AffinityKey key, Random random)
     {
         var backend = run.Backend!;
         UpstreamException? failure = null;
@@ -213,7 +222,8 @@ internal sealed class HttpForwarder : IDisposable
         await RefuseAsync(run, failure!).ConfigureAwait(false);
     }
 
-    private async Task RunAsync(RequestRun run, EndpointState endpoint, ByteBuffer head, AffinityKey key, long trial)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask RunAsync(RequestRun run, EndpointState endpoint, ByteBuffer head, AffinityKey key, long trial)
     {
         var exchange = run.Exchange!;
         if (endpoint.Resolved is not { } resolved)

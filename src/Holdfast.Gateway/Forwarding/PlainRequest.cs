@@ -22,20 +22,20 @@ internal sealed class PlainRequest : IDisposable
     {
         (Context, Connection, _listener) = (context, connection, listener);
         _guard = context.Features.Get<RequestGuard>();
-        if (_guard is not null)
+        if (_guard is null && HttpProtocol.IsHttp2(context.Request.Protocol))
+        {
+            _head = RequestHeads.Rent();
+            Fault = Http2Head.Parse(_head, context.Features);
+        }
+        else
         {
             var request = context.Features.Get<IHttpRequestFeature>()!;
-            _head = _guard.Claim(request.Method, request.RawTarget);
+            _head = _guard?.Claim(request.Method, request.RawTarget);
             if (_head is null)
             {
                 context.Abort();
                 throw new InvalidOperationException("The server has made another request of a connection's bytes than the guard before it.");
             }
-        }
-        else
-        {
-            _head = RequestHeads.Rent();
-            Fault = Http2Head.Parse(_head, context);
         }
 
         Client = ClientAddress.Of(connection.Peer, Head, trusted, out var isTrusted);

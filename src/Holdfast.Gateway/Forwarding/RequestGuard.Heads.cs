@@ -59,11 +59,11 @@ internal sealed partial class RequestGuard
                     }
 
                     _inner.AdvanceTo(buffer.Start, buffer.End);
-                    return await RefuseAsync(fault == HeadFault.TooManyHeaders ? HandshakeOutcome.HeadTooLarge : HandshakeOutcome.BadRequest, Refusals.Describe(fault)).ConfigureAwait(false);
+                    return await RefuseAsync(Refusals.OutcomeOf(fault), Refusals.Describe(fault)).ConfigureAwait(false);
 
                 case Verdict.TooLarge:
                     _inner.AdvanceTo(buffer.Start, buffer.End);
-                    return await RefuseAsync(HandshakeOutcome.HeadTooLarge, "The request head is over 32 KiB.").ConfigureAwait(false);
+                    return await RefuseAsync(HandshakeOutcome.HeadTooLarge, Refusals.Describe(HeadFault.TooLarge)).ConfigureAwait(false);
 
                 case Verdict.BareLineFeed:
                     _inner.AdvanceTo(buffer.Start, buffer.End);

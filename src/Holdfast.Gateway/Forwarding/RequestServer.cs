@@ -32,7 +32,7 @@ internal sealed class RequestServer(GatewayRuntime runtime, HttpForwarder forwar
             if (runtime.Phase >= GatewayPhase.Draining)
                 Leave(context);
             if (request.Fault != HeadFault.None)
-                await RefuseAsync(request, StatusCodes.Status400BadRequest, Refusals.Describe(request.Fault)).ConfigureAwait(false);
+                await RefuseAsync(request, Refusals.StatusOf(request.Fault), Refusals.Describe(request.Fault)).ConfigureAwait(false);
             else if (UpgradeBridge.ConnectOf(context) is not null || HttpMethods.IsConnect(context.Request.Method))
                 await RefuseAsync(request, StatusCodes.Status501NotImplemented, "Of CONNECT only WebSockets are served.").ConfigureAwait(false);
             else

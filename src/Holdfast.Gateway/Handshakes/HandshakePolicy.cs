@@ -107,7 +107,7 @@ internal sealed partial class HandshakePolicy(
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
         attempt.Hold = holds.Of(backend);
         _ = handshake.UpstreamRequest.Reserve(head.Length + UpgradeHeads.Added);
-        var facts = new HeadFacts(handshake.Peer, isTrusted, handshake.IsSecure, handshake.Id, FilterPlan.None);
+        var facts = new HeadFacts(handshake.Peer, isTrusted, handshake.IsSecure, handshake.Id, FilterPlan.None) { ClientCertificate = handshake.ClientCertificate };
         UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, in facts, extensions: attempt.Hold is null);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);

@@ -191,9 +191,12 @@ internal static class UpgradeHeads
 
     /// <summary>Headers that only the gateway may set, or only a trusted proxy before it. Forwarding ones are always written anew.</summary>
     public static bool IsStripped(ReadOnlySpan<byte> name, bool trusted) =>
-        IsHoldfast(name) || (HeadRules.NameEquals(name, "forwarded"u8) && !trusted) || StartsWith(name, "x-forwarded-"u8, trusted);
+        IsHoldfast(name) || IsClientCertificate(name) || (HeadRules.NameEquals(name, "forwarded"u8) && !trusted) || StartsWith(name, "x-forwarded-"u8, trusted);
 
     public static bool IsHoldfast(ReadOnlySpan<byte> name) => name.Length >= 9 && HeadRules.NameEquals(name[..9], "holdfast-"u8);
+
+    /// <summary>Nobody else's word counts here, a trusted proxy's neither: what it means depends on whom that proxy asked for what (RFC 9440 4).</summary>
+    private static bool IsClientCertificate(ReadOnlySpan<byte> name) => HeadRules.NameEquals(name, "client-cert"u8) || HeadRules.NameEquals(name, "client-cert-chain"u8);
 
     private static bool StartsWith(ReadOnlySpan<byte> name, ReadOnlySpan<byte> prefix, bool trusted)
     {
@@ -231,6 +234,8 @@ internal static class UpgradeHeads
         WriteForwarded(output, head, in facts);
         if (!head.TryGet("traceparent"u8, out _) && !facts.Filters.DropsRequestHeader("traceparent"u8))
             WriteTraceParent(output);
+        if (!facts.ClientCertificate.IsEmpty)
+            AppendLine(output, "Client-Cert"u8, facts.ClientCertificate.Span);
         output.Append("Holdfast-Connection-Id: "u8);
         AppendHex(output, facts.Id);
         output.Append("\r\n\r\n"u8);
@@ -310,4 +315,8 @@ internal static class UpgradeHeads
 /// <param name="IsSecure">The client speaks TLS to this gateway.</param>
 /// <param name="Id">Of the connection.</param>
 /// <param name="Filters">Of the route.</param>
-internal readonly record struct HeadFacts(NativeAddress Peer, bool IsTrusted, bool IsSecure, UInt128 Id, FilterPlan Filters);
+internal readonly record struct HeadFacts(NativeAddress Peer, bool IsTrusted, bool IsSecure, UInt128 Id, FilterPlan Filters)
+{
+    /// <summary>What is told of the certificate that the client has shown; empty: none.</summary>
+    public ReadOnlyMemory<byte> ClientCertificate { get; init; }
+}

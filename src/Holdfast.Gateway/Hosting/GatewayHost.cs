@@ -22,6 +22,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -123,7 +124,12 @@ public sealed class GatewayHost : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.AllowResponseHeaderCompression = false;
             kestrel.Limits.MaxRequestBodySize = null;       // The endpoint's to limit.
-            kestrel.Limits.MaxRequestLineSize = 32 * 1024;  // As on the loops, with the head as a whole.
+            // Above our own (RequestGuard, Http2Head, the trailers of ChunkedScanner), so that these decide, and say why: a second net.
+            kestrel.Limits.MaxRequestLineSize = kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
+            kestrel.Limits.MaxRequestHeaderCount = 256;
+            kestrel.Limits.Http2.MaxRequestHeaderFieldSize = 32 * 1024;
+            // Whoever writes an answer bounds its time; on HTTP/2 the server would end a whole connection for one stream that is not read.
+            kestrel.Limits.MinResponseDataRate = null;
             // Values are the peers' bytes, to be passed on as they are.
             kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
             kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
@@ -144,6 +150,12 @@ public sealed class GatewayHost : IAsyncDisposable
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
         _app.Use((context, next) => context.Features.Get<ClientConnection>() is { } client ? _server.ServeAsync(context, client) : next(context));
+        _app.Use(static (context, next) =>
+        {
+            // As Kestrel's default, which does not hold here.
+            context.Features.Get<IHttpMinResponseDataRateFeature>()?.MinDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+            return next(context);
+        });
         _app.UseRouting();
         _app.MapAdmin(_runtime, _telemetry, _token, () => _ = StopAsync(atOnce: false));
     }

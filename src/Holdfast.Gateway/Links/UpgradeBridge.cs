@@ -25,6 +25,13 @@ internal sealed class UpgradeBridge(GatewayRuntime runtime)
     /// <summary>Ends when the client has its refusal, or its WebSocket is over. Never throws.</summary>
     public async Task RunAsync(PlainRequest request)
     {
+        if (runtime.Phase >= GatewayPhase.Closing)
+        {
+            // A loop takes no new client any more either.
+            await request.RefuseAsync(StatusCodes.Status503ServiceUnavailable, "The gateway stops.").ConfigureAwait(false);
+            return;
+        }
+
         var loop = LoopBalancer.LeastLoaded(runtime.Loops);
         if (Sys.OpenPair(SocketLink.BufferSize, out var near, out var far) < 0 || Math.Max(near, far) >= loop.DescriptorCap)
         {
@@ -47,6 +54,7 @@ internal sealed class UpgradeBridge(GatewayRuntime runtime)
             ListenerId = request.Connection.ListenerId,
             IsSecure = request.Connection.IsTls,
             IsCounted = link.IsHttp1,
+            ClientCertificate = request.Connection.ClientCertificate,
             Head = request.Head.Bytes.ToArray(),
         });
         request.Dispose();      // A WebSocket that lives long needs its head no more.

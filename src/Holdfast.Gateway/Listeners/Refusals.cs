@@ -73,6 +73,10 @@ internal static class Refusals
         ? "Every endpoint of the backend fails its health check."
         : "No endpoint of the backend is ready.";
 
+    public static HandshakeOutcome OutcomeOf(HeadFault fault) => StatusOf(fault) == 431 ? HandshakeOutcome.HeadTooLarge : HandshakeOutcome.BadRequest;
+
+    public static int StatusOf(HeadFault fault) => fault is HeadFault.TooManyHeaders or HeadFault.TooLarge ? 431 : 400;
+
     public static string Describe(HeadFault fault) => fault switch
     {
         HeadFault.ControlByte => "A control byte, or a line not ended by CR LF, in the request head.",
@@ -82,6 +86,7 @@ internal static class Refusals
         HeadFault.ContentLength => "There must be at most one Content-Length, of digits only.",
         HeadFault.TransferEncoding => "Transfer-Encoding must be a single chunked, in HTTP/1.1, without Content-Length.",
         HeadFault.TooManyHeaders => "Too many header lines.",
+        HeadFault.TooLarge => "The request head is over 32 KiB.",
         _ => "The request head is malformed.",
     };
 

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Internal.Http;
 
 namespace Holdfast.Gateway.Listeners;
 
-/// <summary>Why a request head is refused with 400 (431 for <see cref="TooManyHeaders"/>).</summary>
+/// <summary>Why a request head is refused with 400 (431 for <see cref="TooManyHeaders"/> and <see cref="TooLarge"/>).</summary>
 internal enum HeadFault
 {
     None,
@@ -18,6 +18,9 @@ internal enum HeadFault
     ContentLength,
     TransferEncoding,
     TooManyHeaders,
+
+    /// <summary>Over 32 KiB: found by who gathers a head, before it is parsed.</summary>
+    TooLarge,
 }
 
 /// <summary>
@@ -30,6 +33,9 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
 {
     /// <summary>Header lines at most (Kestrel's and Apache's default).</summary>
     public const int MaxHeaders = 100;
+
+    /// <summary>Of a Content-Length: 2^63 - 1 has as many. With more, zeros lead, which other parsers count or drop.</summary>
+    private const int MostDigits = 19;
 
     private readonly HttpParser<RequestHead> _parser = new(showErrorDetails: false);
     private readonly Line[] _lines = new Line[maxHeaders];
@@ -174,7 +180,8 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
         var methodEnd = startLine.IndexOf((byte)' ');
         _method = new Slice(line.Start, methodEnd);
         _target = _rawTarget = new Slice(line.Start + targetPath.Offset, line.Length - targetPath.Offset);     // The line is given without its version.
-        if (!HeadRules.IsToken(At(_method)))
+        // The parser cuts the version off at its length, and takes any byte before it for the space, or two spaces for one.
+        if (!HeadRules.IsToken(At(_method)) || targetPath.Offset != methodEnd + 1 || !IsVersionNext(line.Start + line.Length))
             _fault = HeadFault.Malformed;
         else if (!HeadRules.IsRequestTarget(At(_target)))
             _fault = HeadFault.Target;
@@ -208,7 +215,7 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
                     _fault = HeadFault.Host;
                 break;
             case 14 when HeadRules.NameEquals(name, "content-length"u8):
-                if (++_contentLengths > 1 || !HeadRules.TryParseContentLength(value, out var length))
+                if (++_contentLengths > 1 || value.Length > MostDigits || !HeadRules.TryParseContentLength(value, out var length))
                     _fault = HeadFault.ContentLength;
                 else
                     ContentLength = length;
@@ -243,6 +250,8 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
         _query = question < 0 ? default : new Slice(_target.Start + question + 1, target.Length - question - 1);
         return HeadFault.None;
     }
+
+    private bool IsVersionNext(int at) => _length - at > 10 && _bytes.AsSpan(at, 8).SequenceEqual(" HTTP/1."u8) && _bytes[at + 9] == (byte)'\r';
 
     /// <summary>Absolute form (RFC 9112 3.2.2) becomes origin form if its authority is Host's; `*` is for OPTIONS; other forms are refused.</summary>
     private bool TakeOriginForm()

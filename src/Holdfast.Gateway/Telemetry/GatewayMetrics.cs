@@ -295,7 +295,7 @@ internal sealed class GatewayMetrics : IConnectionTelemetry, IRequestTelemetry
         {
             if (listener.Options.Tls is not { } tls)
                 continue;
-            foreach (var certificate in _runtime.Certificates.Of(tls).Certificates.Distinct())
+            foreach (var certificate in _runtime.Certificates.Of(tls).Certificates.DistinctBy(static c => c.ToString(), StringComparer.Ordinal))
                 measurements.Add(new Measurement<double>(certificate.ExpiresAt.ToUnixTimeSeconds(), [new Tag("listener", listener.Options.Name), new Tag("certificate", certificate.ToString())]));
         }
 

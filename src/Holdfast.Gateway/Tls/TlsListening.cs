@@ -1,3 +1,4 @@
+using System.Text;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Hosting;
 using Microsoft.AspNetCore.Connections;
@@ -69,7 +70,11 @@ internal static class TlsListening
         });
         listen.Use(static next => connection =>
         {
-            connection.Features.GetRequiredFeature<ClientConnection>().IsEstablished = true;
+            var client = connection.Features.GetRequiredFeature<ClientConnection>();
+            client.IsEstablished = true;
+            // Asked for only by a listener with clientCa, and then good.
+            if (connection.Features.Get<ITlsConnectionFeature>()?.ClientCertificate is { } shown)
+                client.ClientCertificate = Encoding.ASCII.GetBytes($":{Convert.ToBase64String(shown.RawDataMemory.Span)}:");
             return next(connection);
         });
         listen.Use(guards.Middleware);

@@ -65,6 +65,9 @@ public sealed class Handshake
     /// <summary>Its connection is counted already where connections of its listener are.</summary>
     public bool IsCounted { get; internal set; }
 
+    /// <summary>What the endpoint is told of the certificate that the client has shown and proved; empty: none.</summary>
+    public ReadOnlyMemory<byte> ClientCertificate { get; internal set; }
+
     /// <summary>Its client's leg is a pair of sockets, which takes two descriptors more.</summary>
     public bool IsLinked { get; internal set; }
 
@@ -131,6 +134,7 @@ public sealed class Handshake
         Target = default;
         Dialer = null;
         IsSecure = IsCounted = IsLinked = false;
+        ClientCertificate = default;
         Settings = default;
         ReservedBits = default;
         Path = default;

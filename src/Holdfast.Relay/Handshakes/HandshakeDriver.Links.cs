@@ -41,7 +41,7 @@ internal sealed partial class HandshakeDriver
 
         var handshake = Begin(index, ref pair);
         handshake.IsLinked = true;
-        (handshake.IsSecure, handshake.IsCounted) = (request.IsSecure, request.IsCounted);
+        (handshake.IsSecure, handshake.IsCounted, handshake.ClientCertificate) = (request.IsSecure, request.IsCounted, request.ClientCertificate);
         ReadOnlySpan<byte> head = request.Head;
         if (head.Length > MaxHead)
             Fault(index, ref pair, handshake, RequestFault.HeadTooLarge);

@@ -3,7 +3,8 @@ using Holdfast.Relay.Interop;
 namespace Holdfast.Relay.Links;
 
 /// <summary>
-/// Connects to an endpoint that is spoken to otherwise than by plain TCP. Called on the loop's thread; must not block or throw.
+/// Connects to an endpoint that is spoken to otherwise than by plain TCP. Called on the loop's thread; must not block or throw. Before <see cref="EventLoop.EventLoop.Dialed"/>
+/// nothing is read from the loop's end or written to it.
 /// </summary>
 public interface IUpstreamDialer
 {

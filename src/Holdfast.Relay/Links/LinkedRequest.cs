@@ -21,6 +21,9 @@ public sealed class LinkedRequest
     /// <summary>The real connection is counted already where connections of its listener are (an HTTP/1.1 one; an HTTP/2 stream is not).</summary>
     public required bool IsCounted { get; init; }
 
+    /// <summary>What the endpoint is told of the certificate that the client has shown and proved; empty: none.</summary>
+    public ReadOnlyMemory<byte> ClientCertificate { get; init; }
+
     /// <summary>A whole request head in HTTP/1.1's form, its empty line included. Not written any more.</summary>
     public required byte[] Head { get; init; }
 }

@@ -37,7 +37,8 @@ public abstract class SocketLink
 
     /// <summary>
     /// Set by the loop before its bytes end: the peer's Close frame has been received, so nothing of it is awaited, and the connection may end as soon as what the loop has
-    /// sent is flushed. Otherwise the peer should get a moment to answer, or a reset could overtake what it is to read.
+    /// sent is flushed. Otherwise the peer should get a moment to answer, or a reset could overtake what it is to read: the loop still reads, and lets go of the leg when the
+    /// peer's Close frame or its end comes, or its time is up (<see cref="OnLegClosed"/>). A moment without a timer at the far end.
     /// </summary>
     public bool IsPeerDone
     {

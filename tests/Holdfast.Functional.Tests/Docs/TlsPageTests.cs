@@ -139,7 +139,7 @@ public sealed class TlsPageTests : IAsyncLifetime
                 RemoteCertificateValidationCallback = (_, client, _, _) =>
                 {
                     clients.Enqueue(client?.Subject);
-                    return true;
+                    return client is not null;
                 },
             });
             return ssl;

@@ -64,6 +64,16 @@ public sealed class RedirectTests
     }
 
     [Fact]
+    public async Task A_request_without_a_host_cannot_be_redirected_to_one()
+    {
+        await using var gateway = await GatewayFixture.StartAsync(new GatewaySetup { Routes = ["path: {prefix: /}, headers: [{name: x, value: y}], filters: [{redirect: {port: 81}}]"] });
+        using var client = gateway.Connect();
+        client.Send("GET //evil.example/ HTTP/1.0\r\nX: y\r\n\r\n");
+        var answer = client.ReceiveHead();
+        Assert.Equal((400, null), (Upgrades.Status(answer), Upgrades.Value(answer, "Location")));
+    }
+
+    [Fact]
     public async Task The_examples_plain_listener_redirects_and_its_TLS_listener_serves()
     {
         var directory = Directory.CreateTempSubdirectory("holdfast-test-");

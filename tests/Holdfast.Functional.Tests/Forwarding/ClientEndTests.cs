@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using Holdfast.Functional.Tests.Dev;
-using Holdfast.Functional.Tests.Gateway;
 using Holdfast.Testing;
 
 namespace Holdfast.Functional.Tests.Forwarding;
@@ -127,25 +126,28 @@ public sealed class ClientEndTests
     [Fact]
     public async Task Again_and_again_without_a_descriptor_left()
     {
-        await using var peers = await HttpPeers.StartAsync();
-        await RoundAsync();
-        await EmptyAsync();
-        var before = Descriptors();
-        for (var i = 0; i < 10; i++)
-            await RoundAsync();
-        await EmptyAsync();
-        await Processes.UntilAsync(() => Descriptors() <= before, "every descriptor was given back");
+        using var endpoints = RawPeer.Listen();
+        await using var gateway = await GatewayProcess.StartAsync(new GatewaySetup { Endpoints = [((System.Net.IPEndPoint)endpoints.LocalEndPoint!).Port] });
+        Round();
+        await Processes.UntilAsync(() => gateway.Sockets() <= 32, "idle connections were closed");
+        // Those of the runtime and the admin API settle; what a leak adds to each round does not.
+        var before = gateway.Sockets();
+        for (var i = 0; i < 20; i++)
+            Round();
+        await Processes.UntilAsync(() => gateway.Sockets() <= before, "every descriptor was given back");
+        Assert.Equal(0, await gateway.MetricAsync("holdfast_requests_in_flight", "backend=\"test\""));
+        gateway.CheckNeighbour();
 
-        async Task RoundAsync()
+        void Round()
         {
             for (var step = 0; step < 5; step++)
             {
-                using var client = peers.Connect();
+                using var client = gateway.Connect();
                 client.Send(HttpPeers.Request("POST", "/", "Content-Length: 4") + (step == 0 ? "ab" : "abcd"));
-                using var endpoint = peers.Accept();
+                using var endpoint = RawPeer.Accept(endpoints);
                 _ = endpoint.ReceiveHead();
                 if (step > 1)
-                    endpoint.Send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + (step == 2 ? "ab" : "abcd"));
+                    endpoint.Send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\n" + (step == 2 ? "ab" : "abcd"));
                 if (step == 4)
                     Assert.Equal("abcd", HttpPeers.Answer(client).Body);
                 if (step == 3)
@@ -154,13 +156,6 @@ public sealed class ClientEndTests
                 if (step < 3)
                     _ = HttpPeers.ToEnd(endpoint);
             }
-
-            await peers.Gateway.SettledAsync();
         }
-
-        Task EmptyAsync() => Processes.UntilAsync(() => peers.Gateway.Host.IdleUpstreamConnections == 0, "no connection to an endpoint was kept");
     }
-
-    /// <summary>Sockets of this process, which has those of the peers too.</summary>
-    private static int Descriptors() => Directory.EnumerateFiles("/proc/self/fd").Count(static f => new FileInfo(f).LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true);
 }

@@ -1,5 +1,4 @@
 using Holdfast.Functional.Tests.Dev;
-using Holdfast.Functional.Tests.Gateway;
 using Holdfast.Testing;
 
 namespace Holdfast.Functional.Tests.Forwarding;

@@ -9,7 +9,7 @@ public sealed class RefusedHeadTests : IAsyncLifetime
     private const string Start = "GET /ws HTTP/1.1\r\nHost: test.example\r\n";
     private const string Plain = "POST /form HTTP/1.1\r\nHost: test.example\r\n";
 
-    private static readonly Dictionary<string, (string Head, int Status, string Outcome)> Heads = new(StringComparer.Ordinal)
+    internal static readonly Dictionary<string, (string Head, int Status, string Outcome)> Heads = new(StringComparer.Ordinal)
     {
         ["bare LF after the request line"] = Bad("GET /ws HTTP/1.1\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["bare LF after a header"] = Bad(Start + "X-A: b\n" + Upgrades.Lines + "\r\n"),
@@ -55,6 +55,8 @@ public sealed class RefusedHeadTests : IAsyncLifetime
         ["NUL in the target"] = Bad("GET /a\0b HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["tab in the target"] = Bad("GET /a\tb HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["two spaces in the request line"] = Bad("GET  /ws HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
+        ["no space before the version"] = Bad("GET /ws!HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
+        ["two spaces before the version"] = Bad("GET /ws  HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["another version"] = Bad("GET /ws HTTP/1.2\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["no version"] = Bad("GET /ws\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),
         ["separator in the method"] = Bad("GE(T /ws HTTP/1.1\r\nHost: test.example\r\n" + Upgrades.Lines + "\r\n"),

@@ -113,6 +113,36 @@ public sealed class BridgedUpgradeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Limits_count_and_refuse_it_as_any_other()
+    {
+        await using var gateway = await GatewayFixture.StartAsync(_kept.In(new GatewaySetup
+        {
+            Endpoints = [((IPEndPoint)_endpoints.LocalEndPoint!).Port],
+            Backend = "slowStart: 0s, limits: {connectionsPerEndpoint: 1}, handshakes: {queue: 1, queueTimeout: 100ms}",
+        }));
+        using var client = KeptAlive.Connect(gateway);
+        client.Send(Upgrades.Request());
+        using var endpoint = RawPeer.Accept(_endpoints);
+        _ = endpoint.AnswerUpgrade();
+        Assert.Equal(101, Upgrades.Status(client.ReceiveHead()));
+
+        var heads = new List<string>();
+        foreach (var other in (RawPeer[])[gateway.Connect(), KeptAlive.Connect(gateway)])
+        {
+            using (other)
+            {
+                heads.Add(other.Upgrade() + Encoding.ASCII.GetString(other.ReceiveToEnd()));
+                Assert.Equal(503, Upgrades.Status(heads[^1]));
+            }
+        }
+
+        Assert.Equal(HeadersOf(heads[0]), HeadersOf(heads[1]));
+        client.Reset();
+        endpoint.Dispose();
+        await gateway.SettledAsync();
+    }
+
+    [Fact]
     public async Task A_refusal_without_length_ends_with_the_endpoints_connection()
     {
         using var client = KeptAlive.Connect(_gateway);

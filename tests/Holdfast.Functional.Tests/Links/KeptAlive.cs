@@ -60,11 +60,9 @@ internal sealed class KeptAlive : IDisposable
         {
             try
             {
-                while (true)
-                {
-                    _ = peer.ReceiveHead();
-                    peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
-                }
+                // No connection of the gateway's pool is left over, so that its descriptors can be counted.
+                _ = peer.ReceiveHead();
+                peer.Send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
             }
             catch (Exception e) when (e is IOException or SocketException)
             {

@@ -1,3 +1,7 @@
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Holdfast.Functional.Tests.Dev;
+using Holdfast.Testing;
 using Holdfast.Testing.Tls;
 
 namespace Holdfast.Functional.Tests.Tls;
@@ -60,6 +64,30 @@ public sealed class ClientCertificateTests
 
         Assert.DoesNotContain("HTTP/1.1 200", output, StringComparison.Ordinal);
         Assert.DoesNotContain("Reused", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Endpoints_are_told_the_certificate_and_no_forged_one()
+    {
+        using var clients = new TestAuthority("Clients");
+        var ann = clients.Issue(Client("ann"));
+        await using var gateway = await TlsGateway.StartAsync("clientCa: {folder}/clients.pem, clientCertificate: optional", g => g.Files.Replace("clients.pem", clients.Pem));
+        using var certificate = X509Certificate2.CreateFromPem(ann.Chain, ann.Key);
+        const string Forged = "Client-Cert: :Zm9yZ2Vk:\r\nclient-cert-chain: :Zm9yZ2Vk:\r\n";
+
+        foreach (var shown in (X509Certificate2?[])[certificate, null])
+        {
+            foreach (var upgrade in (bool[])[false, true])
+            {
+                using var client = await gateway.ConnectAsync("a.example", shown);
+                await client.Stream.WriteAsync(Encoding.ASCII.GetBytes($"GET /{upgrade} HTTP/1.1\r\nHost: a.example\r\n{Forged}{(upgrade ? Upgrades.Lines : "")}\r\n"));
+                await Processes.UntilAsync(() => !gateway.Endpoint.Heads.IsEmpty, "the endpoint had the request");
+                Assert.True(gateway.Endpoint.Heads.TryDequeue(out var head));
+                Assert.Equal(upgrade, head.Contains("Upgrade: websocket", StringComparison.OrdinalIgnoreCase));
+                Assert.Equal(shown is null ? [] : [$":{Convert.ToBase64String(certificate.RawData)}:"], Upgrades.Values(head, "Client-Cert"));
+                Assert.Empty(Upgrades.Values(head, "Client-Cert-Chain"));
+            }
+        }
     }
 
     private static TestRequest Client(string name) => new() { CommonName = name, ForClients = true };

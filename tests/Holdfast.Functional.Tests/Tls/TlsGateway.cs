@@ -75,7 +75,7 @@ internal sealed class TlsGateway : IAsyncDisposable
     }
 
     /// <summary>A client's connection after its TLS handshake; the root of <see cref="Root"/> is its only authority.</summary>
-    public async Task<TlsClient> ConnectAsync(string serverName = "a.example", params string[] alpn)
+    public async Task<TlsClient> ConnectAsync(string serverName = "a.example", X509Certificate2? certificate = null)
     {
         var client = new TcpClient { NoDelay = true };
         SslStream? ssl = null;
@@ -90,7 +90,7 @@ internal sealed class TlsGateway : IAsyncDisposable
                     TargetHost = serverName,
                     EnabledSslProtocols = SslProtocols.None,
                     AllowTlsResume = false,
-                    ApplicationProtocols = alpn.Length == 0 ? null : [.. alpn.Select(p => new SslApplicationProtocol(p))],
+                    ClientCertificateContext = certificate is null ? null : SslStreamCertificateContext.Create(certificate, null, offline: true),
                     CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { Root.Certificate } },
                 },
                 patience.Token);

@@ -8,16 +8,17 @@ namespace Holdfast.Fuzz.Http1;
 internal sealed class ChunkedOracle
 {
     private readonly byte[] _body;
+    private readonly bool _isStrict;
     private int _at;
     private int _limit;
     private ChunkError _overLimit;
 
-    private ChunkedOracle(byte[] body) => _body = body;
+    private ChunkedOracle(byte[] body, bool isStrict) => (_body, _isStrict) = (body, isStrict);
 
     /// <summary>The verdict on a buffer, how much of it belongs to the body (up to the bad byte, on an error), and the error.</summary>
-    public static (ChunkStatus Status, int Consumed, ChunkError Error) Run(byte[] body)
+    public static (ChunkStatus Status, int Consumed, ChunkError Error) Run(byte[] body, bool isStrict = false)
     {
-        var oracle = new ChunkedOracle(body);
+        var oracle = new ChunkedOracle(body, isStrict);
         try
         {
             oracle.Body();
@@ -50,8 +51,13 @@ internal sealed class ChunkedOracle
         }
 
         Limit(ChunkedScanner.MaxTrailers, ChunkError.TrailersTooLong);
-        while (Peek() != '\r')
+        for (int trailers = 1; Peek() != '\r'; trailers++)
+        {
+            if (_isStrict && trailers > ChunkedScanner.MostTrailers)
+                throw new BadByteException(ChunkError.TrailersTooLong);
             Trailer();
+        }
+
         Take('\r', ChunkError.LineEnd);
         Take('\n', ChunkError.LineEnd);
     }
@@ -61,7 +67,7 @@ internal sealed class ChunkedOracle
         string digits = "";
         while (char.IsAsciiHexDigit(Peek()))
         {
-            if (Value(digits + Peek()) > long.MaxValue)
+            if (Value(digits + Peek()) > (_isStrict ? int.MaxValue : long.MaxValue) || (_isStrict && digits.Length == ChunkedScanner.MostDigits))
                 throw new BadByteException(ChunkError.SizeOverflow);
             digits += Peek();
             _at++;
@@ -70,7 +76,7 @@ internal sealed class ChunkedOracle
         if (digits.Length == 0)
             throw new BadByteException(ChunkError.Size);
         bool space = false;
-        for (; Peek() is ' ' or '\t'; _at++)
+        for (; Peek() is ' ' or '\t' && !_isStrict; _at++)
             space = true;
         if (Peek() == ';')
         {

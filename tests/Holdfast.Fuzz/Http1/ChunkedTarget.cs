@@ -18,13 +18,14 @@ internal static class ChunkedTarget
         AssertAgreement(body, Splits.Whole(body.Length));
         AssertAgreement(body, Splits.Random(body.Length, random));
         AssertAgreement(body, Splits.Bytes(body.Length));
+        AssertAgreement(body, Splits.Random(body.Length, random), isStrict: true);
     }
 
     /// <summary>Runs a body and demands that scanner and oracle agree; the scanner is saved as bytes and restored between pieces.</summary>
-    public static void AssertAgreement(byte[] body, IEnumerable<int> pieces)
+    public static void AssertAgreement(byte[] body, IEnumerable<int> pieces, bool isStrict = false)
     {
-        var expected = ChunkedOracle.Run(body);
-        var scanner = default(ChunkedScanner);
+        var expected = ChunkedOracle.Run(body, isStrict);
+        var scanner = new ChunkedScanner { IsStrict = isStrict };
         var status = ChunkStatus.NeedMore;
         int at = 0;
         foreach (int piece in pieces)

@@ -52,14 +52,14 @@ public class FilterPlanTests
                     from prefix in Gen.Elements("/foo", "/a/b", "/x/")
                     from other in Gen.Elements("/y", "/y/z", "/foo/foo/")
                     from query in Gen.Elements("", "?", "?a=b", "?/foo")
-                    select (Rest: string.Concat(rest.Select(e => "/" + e)), prefix, other, query);
+                    select (tail: string.Concat(rest.Select(e => "/" + e)), prefix, other, query);
         Prop.ForAll(cases.ToArbitrary(), c =>
         {
-            var target = c.prefix.TrimEnd('/') + c.Rest + c.query;
+            var target = c.prefix.TrimEnd('/') + c.tail + c.query;
             var there = TargetOf(Plan(new(PathRewriteKind.Prefix, c.other), c.prefix), target);
             var back = TargetOf(Plan(new(PathRewriteKind.Prefix, c.prefix), c.other), there);
             // Only a prefix that is alone may gain its own slash.
-            return back == target || (c.Rest.Length == 0 && back == c.prefix + c.query);
+            return back == target || (c.tail.Length == 0 && back == c.prefix + c.query);
         }).QuickCheckThrowOnFailure();
     }
 

@@ -90,6 +90,7 @@ public sealed partial class TelemetryDocsTests
         var endpoint = fixture.Chat.Endpoints[0];
         fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.Upgraded, endpoint));
         fixture.Telemetry.OnHandshakeEnded(fixture.Handshake(HandshakeOutcome.QueueFull, endpoint));
+        fixture.Telemetry.OnRequestEnded(new RequestRecord { Client = default, Outcome = RequestOutcome.Forwarded, Status = 200, HeadSeconds = 0.1, Backend = fixture.Chat, Endpoint = endpoint });
         fixture.Telemetry.OnPairEnded(fixture.End(EndReason.Shutdown, EndSide.Gateway, endpoint), fixture.Chat, endpoint);
         fixture.Telemetry.OnRehomed(fixture.Rehome(RehomeCause.Planned, RehomeOutcome.Completed, endpoint), fixture.Chat);
         fixture.Telemetry.OnChecked(fixture.Chat, CheckOutcome.Passed);

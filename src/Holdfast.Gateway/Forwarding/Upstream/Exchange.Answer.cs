@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Holdfast.Relay.Buffers;
 using Holdfast.Wire.Http1;
@@ -24,7 +25,8 @@ internal sealed partial class Exchange
     private bool _writesChunks;
 
     /// <summary>True: the connection is good for another request.</summary>
-    private async Task<bool> RelayAsync(UpstreamConnection connection, RequestRun run, Action<RequestRun> answered)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> RelayAsync(UpstreamConnection connection, RequestRun run, Action<RequestRun> answered)
     {
         var length = await connection.ReadHeadAsync().ConfigureAwait(false);
         for (var interim = 0; !TakeHead(connection.Window[..length]); length = await connection.ReadHeadAsync().ConfigureAwait(false))
@@ -55,9 +57,7 @@ internal sealed partial class Exchange
 
         if (_trailers is not null || _writesChunks)
             WriteTrailers(writer);
-        var isReusable = IsReusable(connection);
-        await CompleteAsync().ConfigureAwait(false);
-        return isReusable;
+        return IsReusable(connection);
     }
 
     private bool IsReusable(UpstreamConnection connection) => _mayKeep && connection.Window.IsEmpty;

@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using Holdfast.Gateway.Routing;
+using Holdfast.Wire.Http1;
 using Microsoft.AspNetCore.Http;
 
 namespace Holdfast.Gateway.Forwarding.Upstream;
@@ -116,7 +118,8 @@ internal sealed partial class Exchange : IDisposable
     /// </summary>
     /// <param name="head">For the endpoint; not needed any more once <see cref="IsSent"/>.</param>
     /// <param name="answered">Called with <paramref name="run"/> at the final answer's head, before anything of it is told to the client.</param>
-    public async Task RunAsync(UpstreamConnection connection, ReadOnlyMemory<byte> head, RequestRun run, Action<RequestRun> answered)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask RunAsync(UpstreamConnection connection, ReadOnlyMemory<byte> head, RequestRun run, Action<RequestRun> answered)
     {
         lock (_gate)
             _connection = connection;
@@ -146,6 +149,10 @@ internal sealed partial class Exchange : IDisposable
             else
                 connection.Dispose();
         }
+
+        // The endpoint has done its part: its connection need not wait for the client to take the rest.
+        if (_framing != BodyFraming.None)
+            await CompleteAsync().ConfigureAwait(false);
     }
 
     public void Dispose()

@@ -32,8 +32,8 @@ internal sealed class UpstreamConnection
     private int _start;
     private int _end;
 
-    /// <summary>The last read filled what it was given: more is likely there.</summary>
-    private bool _wasFilled;
+    /// <summary>The last read brought as much as the small buffer holds, or more: so will the next.</summary>
+    private bool _isBulk;
 
     /// <summary>A read into <see cref="_small"/> that began when the connection was put aside.</summary>
     private ValueTask<int> _ahead;
@@ -78,16 +78,9 @@ internal sealed class UpstreamConnection
         }
         catch (Exception e) when (e is SocketException or IOException or AuthenticationException or OperationCanceledException or ObjectDisposedException)
         {
-            var isConnected = socket?.Connected == true;
             socket?.Dispose();
             cancel.ThrowIfCancellationRequested();
-            throw new UpstreamException(
-                e switch
-                {
-                    SocketException s when UpstreamException.FaultOf(s) == UpstreamFault.LocalResources || !isConnected => UpstreamException.FaultOf(s),
-                    _ => UpstreamFault.Tls,
-                },
-                e);
+            throw new UpstreamException(e is SocketException failure ? UpstreamException.FaultOf(failure) : UpstreamFault.Tls, e);
         }
     }
 
@@ -123,7 +116,7 @@ internal sealed class UpstreamConnection
     public async ValueTask<int> FillAsync()
     {
         GiveBack();
-        if (_wasFilled)
+        if (_isBulk)
         {
             // Only looks: nothing is rented while nothing comes.
             _ = await ReadAsync(Memory<byte>.Empty).ConfigureAwait(false);
@@ -200,7 +193,7 @@ internal sealed class UpstreamConnection
         }
 
         _end += read;
-        _wasFilled = _end == _bytes.Length;
+        _isBulk = read >= Small;
         return read;
     }
 

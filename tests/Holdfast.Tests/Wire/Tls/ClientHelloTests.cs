@@ -1,6 +1,5 @@
 using System.IO.Pipelines;
 using Holdfast.Gateway.Tls;
-using Holdfast.Testing;
 using Holdfast.Wire.Tls;
 using Xunit;
 

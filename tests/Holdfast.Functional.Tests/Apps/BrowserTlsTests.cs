@@ -10,7 +10,7 @@ namespace Holdfast.Functional.Tests.Apps;
 
 /// <summary>Chromium over TLS: a page, fetch, events, uploads and a WebSocket, in HTTP/1.1 and all over one HTTP/2 connection (RFC 8441), while every server is replaced.</summary>
 [Collection(AppParts.Collection)]
-public sealed class TlsPageTests
+public sealed class BrowserTlsTests
 {
     private const string Held = "slowStart: 0s, drain: {duration: 0s}, hold: {protocol: opaque, quiet: 100ms, patience: 5m}";
 
@@ -138,7 +138,7 @@ public sealed class TlsPageTests
     private static int Connections(int port) => IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpConnections()
         .Count(c => c.State == TcpState.Established && c.LocalEndPoint.Port == port);
 
-    private static Task HearsFromAnotherThanAsync(IPage page, string server) => page.WaitForFunctionAsync(
+    private static async Task HearsFromAnotherThanAsync(IPage page, string server) => await page.WaitForFunctionAsync(
         "old => { const last = held.heard.at(-1); return last && last.split(' ')[0] !== old && fetched.names.at(-1) !== old; }", server);
 
     /// <summary>Every question is answered.</summary>
