@@ -149,7 +149,7 @@ internal sealed partial class Exchange
         BytesFromEndpoint += bytes.Length;
         if (!_writesChunks)
         {
-            writer.Write(bytes);
+            Copy(writer, bytes);
             return;
         }
 
@@ -159,6 +159,25 @@ internal sealed partial class Exchange
         writer.Write("\r\n"u8);
         writer.Write(bytes);
         writer.Write("\r\n"u8);
+    }
+
+    /// <summary>As <c>BuffersExtensions.Write</c>, which takes it for a fault when there is no room: so it is once the client has left its HTTP/2 stream.</summary>
+    private void Copy(PipeWriter writer, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var room = writer.GetSpan();
+            if (room.IsEmpty)
+            {
+                Abort(ExchangeEnd.ClientGone);
+                ThrowIfEnded();
+            }
+
+            var length = Math.Min(room.Length, bytes.Length);
+            bytes[..length].CopyTo(room);
+            writer.Advance(length);
+            bytes = bytes[length..];
+        }
     }
 
     /// <summary>Those that may pass, to a client that takes them; and the end of chunks that were written here.</summary>
