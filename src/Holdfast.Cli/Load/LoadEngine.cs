@@ -166,7 +166,7 @@ internal sealed class LoadEngine : IDisposable
 
         var timeout = (long)_lane.Options.HandshakeTimeout.TotalMicroseconds;
         while (_firstUnsettled < _dialed
-            && (_connections[_firstUnsettled].At is not (LoadConnection.Phase.Dialing or LoadConnection.Phase.Upgrading)
+            && (_connections[_firstUnsettled].At is not (LoadConnection.Phase.Dialing or LoadConnection.Phase.Preceding or LoadConnection.Phase.Upgrading)
                 || now - _connections[_firstUnsettled].DialedAt > timeout))
         {
             _connections[_firstUnsettled].TimeOut();

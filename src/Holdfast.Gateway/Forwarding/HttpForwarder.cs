@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
 using Holdfast.Gateway.Affinity;
-using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.Forwarding.Upstream;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Hosting;
@@ -139,7 +138,7 @@ internal sealed class HttpForwarder : IDisposable
         var head = HeadBuffers.Take();
         try
         {
-            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id, FilterPlan.None) { ClientCertificate = request.Connection.ClientCertificate };
+            var facts = new HeadFacts(request.Connection.Peer, request.IsTrusted, request.Connection.IsTls, run.Id) { ClientCertificate = request.Connection.ClientCertificate };
             UpgradeHeads.WritePlain(head, request.Head, in facts, request.Auth, request.Copied);
             if (!TryBind(run, head, out var key))
             {

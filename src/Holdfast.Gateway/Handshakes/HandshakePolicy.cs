@@ -1,5 +1,4 @@
 using Holdfast.Gateway.Admission;
-using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Holding;
 using Holdfast.Gateway.Hosting;
@@ -107,7 +106,7 @@ internal sealed partial class HandshakePolicy(
         attempt.OfferedProtocols = UpgradeRules.OfferedProtocols(_head);
         attempt.Hold = holds.Of(backend);
         _ = handshake.UpstreamRequest.Reserve(head.Length + UpgradeHeads.Added);
-        var facts = new HeadFacts(handshake.Peer, isTrusted, handshake.IsSecure, handshake.Id, FilterPlan.None) { ClientCertificate = handshake.ClientCertificate };
+        var facts = new HeadFacts(handshake.Peer, isTrusted, handshake.IsSecure, handshake.Id) { ClientCertificate = handshake.ClientCertificate };
         UpgradeHeads.WriteRequest(handshake.UpstreamRequest, _head, in facts, extensions: attempt.Hold is null);
         handshake.ConnectTimeout = Milliseconds(route.Options.Timeouts.Connect);
         handshake.HandshakeTimeout = Milliseconds(route.Options.Timeouts.Handshake);

@@ -213,26 +213,24 @@ internal static class UpgradeHeads
         output.Clear();
         output.Append(method);
         output.Append((byte)' ');
-        facts.Filters.AppendTarget(output, head);
+        output.Append(head.Target);
         output.Append(" HTTP/1.1\r\n"u8);
-        AppendLine(output, "Host"u8, facts.Filters.HostOf(head));
+        AppendLine(output, "Host"u8, head.Host);
         for (var i = 0; i < head.HeaderCount; i++)
         {
             var name = head.Name(i);
             if (IsHopByHop(name) || IsStripped(name, facts.IsTrusted) || HeadRules.NameEquals(name, "host"u8) || HeadRules.NameEquals(name, "content-length"u8)
                 || head.Lists("connection"u8, name) || (withoutExtensions && HeadRules.NameEquals(name, "sec-websocket-extensions"u8))
-                || auth?.IsCopied(name) == true || facts.Filters.DropsRequestHeader(name))
+                || auth?.IsCopied(name) == true)
                 continue;
             AppendLine(output, name, head.Value(i));
         }
-
-        facts.Filters.AppendRequestHeaders(output);
     }
 
     private static void WriteEnd(ByteBuffer output, RequestHead head, in HeadFacts facts)
     {
         WriteForwarded(output, head, in facts);
-        if (!head.TryGet("traceparent"u8, out _) && !facts.Filters.DropsRequestHeader("traceparent"u8))
+        if (!head.TryGet("traceparent"u8, out _))
             WriteTraceParent(output);
         if (!facts.ClientCertificate.IsEmpty)
             AppendLine(output, "Client-Cert"u8, facts.ClientCertificate.Span);
@@ -314,8 +312,7 @@ internal static class UpgradeHeads
 /// <param name="IsTrusted">Its X-Forwarded-* headers are believed.</param>
 /// <param name="IsSecure">The client speaks TLS to this gateway.</param>
 /// <param name="Id">Of the connection.</param>
-/// <param name="Filters">Of the route.</param>
-internal readonly record struct HeadFacts(NativeAddress Peer, bool IsTrusted, bool IsSecure, UInt128 Id, FilterPlan Filters)
+internal readonly record struct HeadFacts(NativeAddress Peer, bool IsTrusted, bool IsSecure, UInt128 Id)
 {
     /// <summary>What is told of the certificate that the client has shown; empty: none.</summary>
     public ReadOnlyMemory<byte> ClientCertificate { get; init; }

@@ -185,6 +185,8 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
             _fault = HeadFault.Malformed;
         else if (!HeadRules.IsRequestTarget(At(_target)))
             _fault = HeadFault.Target;
+        else if (!_bytes.AsSpan(_target.Start + _target.Length).StartsWith(" HTTP/"u8))
+            _fault = HeadFault.Malformed;       // The parser passes over further spaces.
     }
 
     void IHttpHeadersHandler.OnHeader(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
@@ -259,8 +261,8 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
             return true;
         if (target is [(byte)'*'])
             return Method.SequenceEqual("OPTIONS"u8);
-        var scheme = target.Length > 7 && HeadRules.NameEquals(target[..7], "http://"u8) ? 7
-            : target.Length > 8 && HeadRules.NameEquals(target[..8], "https://"u8) ? 8 : 0;
+        // In lower case, as everybody writes it: Kestrel takes no other.
+        var scheme = target.StartsWith("http://"u8) ? 7 : target.StartsWith("https://"u8) ? 8 : 0;
         if (scheme == 0)
             return false;
         var authority = target[scheme..].IndexOfAny((byte)'/', (byte)'?');

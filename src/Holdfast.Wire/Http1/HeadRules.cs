@@ -9,6 +9,9 @@ namespace Holdfast.Wire.Http1;
 /// </summary>
 public static class HeadRules
 {
+    /// <summary>Of 2^63 - 1.</summary>
+    private const int MaxLengthDigits = 19;
+
     private static readonly SearchValues<byte> Controls = SearchValues.Create(ControlsButTab());
 
     private static readonly SearchValues<byte> TokenBytes = SearchValues.Create(
@@ -39,11 +42,12 @@ public static class HeadRules
     /// <summary>A request target's bytes: 33 to 126 without '#', at least one. Its form is for the caller to judge.</summary>
     public static bool IsRequestTarget(ReadOnlySpan<byte> target) => !target.IsEmpty && !target.ContainsAnyExcept(TargetBytes);
 
-    /// <summary>A Content-Length (RFC 9110 section 8.6): digits only, at most 2^63 - 1. No sign, no list, no space.</summary>
+    /// <summary>A Content-Length (RFC 9110 section 8.6): at most 19 digits and nothing else, at most 2^63 - 1. No sign, no list, no space.</summary>
     public static bool TryParseContentLength(ReadOnlySpan<byte> value, out long length)
     {
         length = 0;
-        if (value.IsEmpty)
+        // Other readers take no more digits, zeros or not.
+        if (value.IsEmpty || value.Length > MaxLengthDigits)
             return false;
 
         ulong sum = 0;

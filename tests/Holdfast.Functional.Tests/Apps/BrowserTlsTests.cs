@@ -108,6 +108,7 @@ public sealed class BrowserTlsTests
             new GatewaySetup
             {
                 Listeners = [certificates.Listener("tls", "h2, http/1.1").Replace("127.0.0.1:0", string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}"), StringComparison.Ordinal)],
+                Route = "listeners: [tls]",
                 Routes = [string.Create(CultureInfo.InvariantCulture, $"path: {{prefix: /}}, listeners: [web], filters: [{{redirect: {{scheme: https, port: {port}, status: 308}}}}]")],
             },
             PageReplica.StartAsync, "a");

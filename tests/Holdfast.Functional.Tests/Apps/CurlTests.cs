@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using Holdfast.Functional.Tests.Dev;
 using Holdfast.Functional.Tests.Gateway;
 using Holdfast.Functional.Tests.Holding;
 using Holdfast.Testing;
@@ -105,7 +106,7 @@ public sealed class CurlTests : IAsyncLifetime
         Assert.Contains("content-length: 12345\r\n", head.Output, StringComparison.OrdinalIgnoreCase);
         var empty = await CurlAsync(way, ["-w", "%{http_code} %{size_download}", Url(way, "/empty")]);
         Assert.Equal("204 0", empty.Output);
-        var trailers = await CurlAsync(way, ["-v", Url(way, "/trailers")]);
+        var trailers = await CurlAsync(way, ["-v", "-H", "TE: trailers", "-H", "Connection: TE", Url(way, "/trailers")]);
         Assert.Equal("body", trailers.Output);
         Assert.Contains("< x-sum: 42", trailers.Errors, StringComparison.OrdinalIgnoreCase);
         await _gateway.SettledAsync();
@@ -168,6 +169,8 @@ public sealed class CurlTests : IAsyncLifetime
         }
 
         await _server.PrintsAsync("cut after ");
+        await Processes.UntilAsync(() => Outcomes("/bytes").Concat(Outcomes("/sum")).Count() == 2, "the access log had both requests");
+        Assert.Equal(["client_gone", "client_gone"], Outcomes("/bytes").Concat(Outcomes("/sum")));
         Assert.Equal("hello", (await CurlAsync(way, [Url(way, "/hello")])).Output);
         await _gateway.SettledAsync();
     }
@@ -184,6 +187,9 @@ public sealed class CurlTests : IAsyncLifetime
         Assert.NotEqual(0, prior.ExitCode);
         await _gateway.SettledAsync();
     }
+
+    private IEnumerable<string?> Outcomes(string path) => _gateway.Log.All
+        .Where(l => l.TryGetProperty("outcome", out _) && l.GetProperty("path").GetString()!.StartsWith(path, StringComparison.Ordinal)).Select(l => l.GetProperty("outcome").GetString());
 
     private static async Task<byte[]> HashAsync(string file)
     {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Holdfast.Functional.Tests.Dev;
+using Holdfast.Functional.Tests.Gateway;
 using Holdfast.Testing;
 
 namespace Holdfast.Functional.Tests.Forwarding;

@@ -33,12 +33,15 @@ internal static partial class HeaderRules
                 yield return "forged " + field.Name;
         }
 
-        foreach (var hop in (string[])["Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "TE", "Trailer", "HTTP2-Settings"])
+        foreach (var hop in (string[])["Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Trailer"])
         {
             if (request.Values(hop).Any())
                 yield return "a hop's own " + hop;
         }
 
+        // The one word for endpoints themselves: that trailers are read.
+        if (request.Values("TE").Any(static v => v != "trailers"))
+            yield return "a hop's own TE";
         foreach (var trailer in request.Trailers)
         {
             if (NoTrailers.Contains(trailer.Name, StringComparer.OrdinalIgnoreCase))

@@ -32,7 +32,7 @@ internal static partial class Oracle
             return read.Request is { } unfinished ? Step.Unfinished(unfinished.Method, unfinished.Target) : Step.Unfinished("", "");
         var request = read.Request!;
         if (request.Target == "*")
-            return Step.Refuse(404);        // No route has it.
+            return Step.Answer(404);        // No route has it.
         return new Step(IsClosed(request) ? Fate.PassedAndClosed : Fate.Passed, 200, request.Method, request.Target, request.Body);
     }
 

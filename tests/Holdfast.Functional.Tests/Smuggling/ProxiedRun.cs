@@ -52,7 +52,7 @@ internal sealed class ProxiedRun(Placement placement, RecordingEndpoint endpoint
         await using (var other = await placement.ConnectAsync())
             await AskAsync(@case, id, other, "between");
 
-        // Until the canary is answered, or the proxy ends the connection. HEAD is told by its own answer: it has no body.
+        // Until the canary is answered, or the proxy ends the connection: it waits no longer than two seconds. HEAD is told by its own answer: it has no body.
         var text = "";
         while (!text.Contains($"GET /{id}/canary 0\n", StringComparison.Ordinal) && await client.Answers.PieceAsync() is { } piece)
             text += piece;
@@ -79,7 +79,7 @@ internal sealed class ProxiedRun(Placement placement, RecordingEndpoint endpoint
         var marks = request.Values(SharingFront.Header).ToList();
         if (marks is not [var mark] || mark.Split(' ', 3) is not [var number, var method, var target])
             Fail(@case, $"the proxy knows nothing of {request.Method} {request.Target}: {string.Join(" | ", marks)}");
-        else if (method != request.Method || target != request.Target)
+        else if (method != request.Method || (target.StartsWith('/') ? target : "/" + target) != request.Target)
             Fail(@case, $"the proxy's {method} {target} was seen as {request.Method} {request.Target}");
         else if (!forwarded.Add(number))
             Fail(@case, $"{method} {target} was seen twice");

@@ -39,8 +39,11 @@ public sealed class ResponseSmugglingTests
         await client.SendAsync(Parts.Bytes(string.Create(CultureInfo.InvariantCulture, $"{said.Method} /said/{index} HTTP/1.1\r\n{Parts.Host}{length}\r\n")));
         var answer = await client.Answers.NextAsync(said.Method == "HEAD");
         string? failure = null;
-        if (answer is null || answer.Status != said.Status)
+        // Cut before anything of it has left for the client, an answer is no answer at all.
+        if (answer is null ? said.Body is not null || said.Status != 200 : answer.Status != said.Status)
             failure = $"the client got {answer?.Status} {Parts.Shown(answer?.Body ?? "")}";
+        else if (answer is null)
+            failure = null;
         else if (said.Body is null ? answer.IsWhole && said.Status == 200 : !answer.IsWhole || answer.Body != said.Body)
             failure = $"the client got {(answer.IsWhole ? "" : "a part of ")}{Parts.Shown(answer.Body)}";
         else if (said.Body is null && answer.Body.Contains("smuggled", StringComparison.Ordinal))

@@ -33,6 +33,7 @@ internal static class SharingFront
               client_header_timeout 1s;
               client_body_timeout 1s;
               lingering_timeout 1s;
+              keepalive_timeout 2s;
               ignore_invalid_headers off;
               underscores_in_headers on;
               merge_slashes off;

@@ -12,6 +12,9 @@ internal enum Fate
     /// <summary>The same, and then the connection is closed: nothing after it is a request.</summary>
     PassedAndClosed,
 
+    /// <summary>The gateway answers it with <see cref="Step.Status"/> by itself, and the connection goes on.</summary>
+    Answered,
+
     /// <summary>The gateway answers it with <see cref="Step.Status"/> and closes; the endpoint sees nothing of it.</summary>
     Refused,
 
@@ -31,7 +34,7 @@ internal enum Fate
 /// <summary>What one request of a case is, and what becomes of it.</summary>
 internal sealed record Step(Fate Fate, int Status, string Method = "", string Target = "", string Body = "")
 {
-    public bool IsLast => Fate != Fate.Passed;
+    public bool IsLast => Fate is not (Fate.Passed or Fate.Answered);
 
     /// <param name="name">The last segment of the target, or a whole target.</param>
     public static Step Pass(string method, string name, string body = "") => new(Fate.Passed, 200, method, Parts.Target(name), body);
@@ -39,6 +42,8 @@ internal sealed record Step(Fate Fate, int Status, string Method = "", string Ta
     public static Step PassAndClose(string method, string name, string body = "") => new(Fate.PassedAndClosed, 200, method, Parts.Target(name), body);
 
     public static Step Refuse(int status = 400) => new(Fate.Refused, status);
+
+    public static Step Answer(int status) => new(Fate.Answered, status);
 
     public static Step RefuseInBody(string method = "POST", string name = "main") => new(Fate.RefusedInBody, 400, method, Parts.Target(name));
 

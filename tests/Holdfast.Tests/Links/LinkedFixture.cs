@@ -15,8 +15,8 @@ using Holdfast.Relay.Interop;
 using Holdfast.Relay.Links;
 using Holdfast.Relay.Pairs;
 using Holdfast.Testing;
-using Xunit;
 using Holdfast.Tests.Telemetry;
+using Xunit;
 
 namespace Holdfast.Tests.Links;
 

@@ -149,7 +149,7 @@ internal sealed partial class Exchange
         BytesFromEndpoint += bytes.Length;
         if (!_writesChunks)
         {
-            writer.Write(bytes);
+            Copy(writer, bytes);
             return;
         }
 
@@ -159,6 +159,25 @@ internal sealed partial class Exchange
         writer.Write("\r\n"u8);
         writer.Write(bytes);
         writer.Write("\r\n"u8);
+    }
+
+    /// <summary>As <c>BuffersExtensions.Write</c>, which takes it for a fault when there is no room: so it is once the client has left its HTTP/2 stream.</summary>
+    private void Copy(PipeWriter writer, ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var room = writer.GetSpan();
+            if (room.IsEmpty)
+            {
+                Abort(ExchangeEnd.ClientGone);
+                ThrowIfEnded();
+            }
+
+            var length = Math.Min(room.Length, bytes.Length);
+            bytes[..length].CopyTo(room);
+            writer.Advance(length);
+            bytes = bytes[length..];
+        }
     }
 
     /// <summary>Those that may pass, to a client that takes them; and the end of chunks that were written here.</summary>
@@ -211,6 +230,8 @@ internal sealed partial class Exchange
     /// <summary>The last chunk too: once the request is done nobody measures any more.</summary>
     private async ValueTask CompleteAsync()
     {
+        // Completing alone does not flush what was written into the body's writer.
+        await FlushAsync(_context.Response.BodyWriter).ConfigureAwait(false);
         var completing = _context.Response.CompleteAsync();
         if (!completing.IsCompletedSuccessfully)
         {

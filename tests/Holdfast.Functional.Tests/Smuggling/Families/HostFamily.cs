@@ -54,12 +54,12 @@ internal static class HostFamily
         foreach (var (target, host, passes) in AbsoluteForms)
         {
             var own = target.Replace("~", $"{Parts.Id}/main", StringComparison.Ordinal);
-            var text = $"GET {own} HTTP/1.1\r\nHost: {host}\r\n\r\n";
+            var text = $"GET {own} HTTP/1.1\r\nHost: {host}\r\nX-Case: {Parts.Id}\r\n\r\n";
             var path = own.StartsWith("http", StringComparison.OrdinalIgnoreCase) ? $"/{Parts.Id}/main" : own;
             family.Add($"{target} against {host}", text + (passes ? "" : Parts.Smuggled), passes ? [Pass("GET", path)] : [Refuse()]);
             family.Add(
                 $"POST {target} against {host}",
-                $"POST {own} HTTP/1.1\r\nContent-Length: {Parts.Smuggled.Length}\r\nHost: {host}\r\n\r\n{Parts.Smuggled}",
+                $"POST {own} HTTP/1.1\r\nContent-Length: {Parts.Smuggled.Length}\r\nHost: {host}\r\nX-Case: {Parts.Id}\r\n\r\n{Parts.Smuggled}",
                 passes ? [Pass("POST", path, Parts.Smuggled)] : [Refuse()]);
         }
 

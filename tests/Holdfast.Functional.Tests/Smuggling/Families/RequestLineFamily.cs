@@ -49,7 +49,7 @@ internal static class RequestLineFamily
             family.Add("in chunks, CONNECT " + target, $"CONNECT {target} HTTP/1.1\r\n{Parts.Host}{Parts.Chunked}\r\n5\r\nhello\r\n0\r\n\r\n{Parts.Smuggled}", Refuse(501));
         }
 
-        family.Add("OPTIONS *", $"OPTIONS * HTTP/1.1\r\n{Parts.Host}X-Case: {Parts.Id}\r\n\r\n{Parts.Smuggled}", Refuse(404));
+        family.Add("OPTIONS *", $"OPTIONS * HTTP/1.1\r\n{Parts.Host}X-Case: {Parts.Id}\r\n\r\n{Parts.Second}", Answer(404), Pass("GET", "second"));
         family.Add("the preface of HTTP/2", $"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0{Parts.Smuggled}", Refuse());
         family.Add("HTTP/0.9", $"GET {path}\r\n\r\n{Parts.Smuggled}", Refuse());
         family.Add("HTTP/0.9 with LF", $"GET {path}\n\n{Parts.Smuggled}", Refuse());

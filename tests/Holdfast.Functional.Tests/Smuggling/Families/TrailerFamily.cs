@@ -39,7 +39,7 @@ internal static class TrailerFamily
             family.Add("bad, of an empty body " + name, $"{Parts.Post}{Parts.Chunked}\r\n0\r\n{trailers}\r\n{Parts.Smuggled}", RefuseInBody());
         }
 
-        family.Add("100 lines", $"{Parts.Post}{Parts.Chunked}\r\n0\r\n{Lines(100)}\r\n{Parts.Second}", Pass("POST", "main"), Pass("GET", "second"));
+        family.Add("97 lines", $"{Parts.Post}{Parts.Chunked}\r\n0\r\n{Lines(97)}\r\n{Parts.Second}", Pass("POST", "main"), Pass("GET", "second"));
         family.Add("101 lines", $"{Parts.Post}{Parts.Chunked}\r\n0\r\n{Lines(101)}\r\n{Parts.Smuggled}", RefuseInBody());
         family.Add("3,000 lines", $"{Parts.Post}{Parts.Chunked}\r\n0\r\n{Lines(3000)}\r\n{Parts.Smuggled}", RefuseInBody());
         return family;

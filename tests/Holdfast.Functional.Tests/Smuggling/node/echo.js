@@ -21,4 +21,4 @@ function answer(request, response) {
 
 const server = http.createServer({ keepAliveTimeout: 600_000, requestTimeout: 0, headersTimeout: 0, maxHeaderSize: 65_536 }, answer);
 server.on('checkExpectation', answer);
-server.listen(0, '127.0.0.1', () => console.log(`port ${server.address().port}`));
+server.listen(0, '127.0.0.1', () => console.log(`port=${server.address().port}`));

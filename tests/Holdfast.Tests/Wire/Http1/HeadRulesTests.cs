@@ -45,6 +45,8 @@ public sealed class HeadRulesTests
     [Theory]
     [InlineData("0", 0L)]
     [InlineData("0005", 5L)]
+    [InlineData("0000000000000000005", 5L)]
+    [InlineData("00000000000000000005", null)]
     [InlineData("9223372036854775807", long.MaxValue)]
     [InlineData("9223372036854775808", null)]
     [InlineData("18446744073709551621", null)]
