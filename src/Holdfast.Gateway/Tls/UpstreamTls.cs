@@ -55,7 +55,8 @@ internal sealed class UpstreamTls(BackendTlsOptions options, CertificateStore st
         var reason = inner.Message.AsSpan();
         if (reason.LastIndexOf("::") is >= 0 and var colons)
             reason = reason[(colons + 2)..];
-        return reason.Contains("wrong version number", StringComparison.Ordinal)
+        // OpenSSL's words for what looks like a record, and .NET's for what does not.
+        return reason.Contains("wrong version number", StringComparison.Ordinal) || reason.Contains("frame size", StringComparison.Ordinal)
             ? "it does not speak TLS"
             : $"the TLS handshake failed: {reason.Trim().TrimEnd('.')}";
     }
