@@ -329,6 +329,9 @@ internal sealed class HttpForwarder : IDisposable
                 });
             case ExchangeEnd.BadBody when exchange.BodyFault == 408:
                 return RefuseAsync(run, 408, RequestOutcome.BodyTimeout, "The request's body comes too slowly.");
+            case ExchangeEnd.BadBody when !run.Request.IsBodyMalformed:
+                // Mostly its sender has left; one that has only ended its direction is told.
+                return RefuseAsync(run, exchange.BodyFault, RequestOutcome.ClientGone, "The request's body breaks off.");
             case ExchangeEnd.BadBody:
                 return RefuseAsync(run, exchange.BodyFault, RequestOutcome.BadRequest, "The request's body is malformed.");
             case ExchangeEnd.Bug:

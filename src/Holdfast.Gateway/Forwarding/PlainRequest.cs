@@ -55,6 +55,9 @@ internal sealed class PlainRequest : IDisposable
     /// <summary>How its body is framed towards the endpoint: <see cref="BodyFraming.None"/>, <see cref="BodyFraming.Length"/> or <see cref="BodyFraming.Chunked"/>.</summary>
     public BodyFraming Framing => Head.Framing;
 
+    /// <summary>Its body could not be read for what it is, not for its end having come too early. Of HTTP/2 that is not told apart.</summary>
+    public bool IsBodyMalformed => _guard?.IsBroken ?? true;
+
     /// <summary>As trusted proxies say.</summary>
     public NativeAddress Client { get; }
 

@@ -70,6 +70,9 @@ internal sealed partial class RequestGuard(RequestGuards guards, IDuplexPipe tra
         Broken,
     }
 
+    /// <summary>A chunk of the request under way was malformed.</summary>
+    public bool IsBroken => _state == State.Broken;
+
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         switch (_state)

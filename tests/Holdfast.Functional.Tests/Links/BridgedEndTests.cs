@@ -71,7 +71,7 @@ public sealed class BridgedEndTests : IAsyncLifetime
                 for (var frames = 0; frames < i; frames++)
                     _ = client.ReceiveFrame();
                 client.Reset();
-                await Processes.UntilAsync(() => gateway.Host.Runtime.Established == 1, "the client was missed");
+                await Processes.UntilAsync(() => gateway.Host.Runtime.Established == 0, "the client was missed");
                 endpoint.Dispose();
                 await sending;
             }
