@@ -152,11 +152,11 @@ public class FilterConfigurationTests
     public void Hosts_that_a_rewrite_may_name(string rewrite) => Assert.Empty(Faults($"{{backend: b, filters: [{{rewrite: {rewrite}}}]}}"));
 
     [Theory]
-    [InlineData("rewrite: {path: {prefix: /x}}", "backend: b, ", "rewrite")]
-    [InlineData("redirect: {path: {prefix: /x}}", "", "redirect")]
-    public void An_exact_path_has_no_prefix_to_replace(string filter, string backend, string kind) => Expect(
-        $"{{path: {{exact: /api}}, {backend}filters: [{{responseHeaders: {{remove: [a]}}}}, {{{filter}}}]}}",
-        $"routes[0].filters[1].{kind}.path.prefix",
+    [InlineData("backend: b, filters: [{responseHeaders: {remove: [a]}}, {rewrite: {path: {prefix: /x}}}]", "[1].rewrite")]
+    [InlineData("filters: [{redirect: {path: {prefix: /x}}}]", "[0].redirect")]
+    public void An_exact_path_has_no_prefix_to_replace(string route, string key) => Expect(
+        $"{{path: {{exact: /api}}, {route}}}",
+        $"routes[0].filters{key}.path.prefix",
         "the route's path is exact, so that there is no prefix to replace; write `full: /x`");
 
     [Theory]

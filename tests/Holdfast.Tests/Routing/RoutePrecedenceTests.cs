@@ -66,7 +66,7 @@ public class RoutePrecedenceTests
 
     private static RouteOptions RandomRoute(Random random) => new()
     {
-        Listeners = random.Next(3) == 0 ? [.. random.GetItems(Listeners, random.Next(1, 3)).Distinct()] : [],
+        Listeners = random.Next(6) == 0 ? [.. random.GetItems(Listeners, random.Next(1, 3)).Distinct()] : [],
         Hosts = random.Next(4) == 0 ? [] : [.. random.GetItems(Hosts, random.Next(1, 3)).Distinct()],
         Path = new PathMatch(random.Next(3) == 0 ? PathMatchKind.Exact : PathMatchKind.Prefix, Pick(random, Paths)),
         Methods = random.Next(3) == 0 ? [Pick(random, Methods)] : [],
@@ -79,7 +79,7 @@ public class RoutePrecedenceTests
     {
         var query = RandomMatches(random).Select(q => q.Name + "=" + q.Value);
         (string, string)[] headers = [.. RandomMatches(random).Select(h => (h.Name.ToUpperInvariant(), h.Value))];
-        return new Request(Pick(random, AskedHosts), Pick(random, AskedPaths) + "?" + string.Join('&', query), Pick(random, Methods), headers) { Listener = random.Next(4) == 0 ? null : Pick(random, Listeners) };
+        return new Request(Pick(random, AskedHosts), Pick(random, AskedPaths) + "?" + string.Join('&', query), Pick(random, Methods), headers) { Listener = random.Next(8) == 0 ? null : Pick(random, Listeners) };
     }
 
     private static NameValueMatch[] RandomMatches(Random random) =>
