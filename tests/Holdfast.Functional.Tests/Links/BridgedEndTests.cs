@@ -76,7 +76,7 @@ public sealed class BridgedEndTests : IAsyncLifetime
                 await sending;
             }
 
-            Assert.Equal("downstream_reset", (await gateway.Log.OfAsync(port)).GetProperty("reason").GetString());
+            Assert.Equal("downstream_reset", (await KeptAlive.EndOfAsync(gateway, port)).GetProperty("reason").GetString());
         }
 
         await gateway.SettledAsync();
@@ -97,7 +97,7 @@ public sealed class BridgedEndTests : IAsyncLifetime
             gateway.CheckNeighbour();
             for (var i = 0; i < 60 && gateway.Host.Runtime.Established > 1; i++)
                 await gateway.AdvanceAsync(TimeSpan.FromSeconds(1));
-            Assert.Equal("downstream_stalled", (await gateway.Log.OfAsync(client)).GetProperty("reason").GetString());
+            Assert.Equal("downstream_stalled", (await KeptAlive.EndOfAsync(gateway, client)).GetProperty("reason").GetString());
             _ = client.ReceiveToReset();
             endpoint.Dispose();
             await sending;
@@ -119,7 +119,7 @@ public sealed class BridgedEndTests : IAsyncLifetime
             await Processes.UntilAsync(() => gateway.Host.Runtime.Established == 1, "the client was given up");
             endpoint.Dispose();
             await sending;
-            Assert.Equal("downstream_stalled", (await gateway.Log.OfAsync(client)).GetProperty("reason").GetString());
+            Assert.Equal("downstream_stalled", (await KeptAlive.EndOfAsync(gateway, client)).GetProperty("reason").GetString());
             _ = client.ReceiveToReset();
         }
 
@@ -201,7 +201,7 @@ public sealed class BridgedEndTests : IAsyncLifetime
             var toClient = hasLeft ? "" : SeenByClient(client);
             endpoint.Dispose();
             await stopping;
-            var line = await gateway.Log.OfAsync(port);
+            var line = await KeptAlive.EndOfAsync(gateway, port);
             if (cause != "shutdown")
                 await gateway.SettledAsync();
             return new Ended(Fields(line), toClient, toEndpoint);
@@ -236,7 +236,7 @@ public sealed class BridgedEndTests : IAsyncLifetime
             var port = ((IPEndPoint)client.Socket.LocalEndPoint!).Port;
             client.Dispose();
             endpoint.Dispose();
-            var line = Fields(await gateway.Log.OfAsync(port));
+            var line = Fields(await KeptAlive.EndOfAsync(gateway, port));
             // The pong may have been read before the moment, or be among the last bytes.
             line.Remove("bytesFromClient");
             line.Remove("bytesFromEndpoint");

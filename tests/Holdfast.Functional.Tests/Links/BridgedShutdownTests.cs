@@ -47,7 +47,7 @@ public sealed class BridgedShutdownTests : IDisposable
         Assert.Equal(1001, endpoint.ReceiveFrame().CloseCode);
         endpoint.Dispose();
         await stopping;
-        Assert.Equal("shutdown", (await gateway.Log.OfAsync(client)).GetProperty("reason").GetString());
+        Assert.Equal("shutdown", (await KeptAlive.EndOfAsync(gateway, client)).GetProperty("reason").GetString());
     }
 
     [Fact]
@@ -85,7 +85,7 @@ public sealed class BridgedShutdownTests : IDisposable
         Assert.Equal(1000, client.ReceiveFrame().CloseCode);
         Assert.Empty(client.ReceiveToEnd());
         other.Dispose();
-        var line = await gateway.Log.OfAsync(client);
+        var line = await KeptAlive.EndOfAsync(gateway, client);
         Assert.Equal((1, "downstream_close"), (line.GetProperty("rehomes").GetInt32(), line.GetProperty("reason").GetString()));
         Assert.Equal(0, await gateway.MetricAsync("holdfast_rehome_unknown_messages_total"));
     }

@@ -1,5 +1,8 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json;
+using Holdfast.Functional.Tests.Dev;
 using Holdfast.Functional.Tests.Gateway;
 using Holdfast.Testing;
 
@@ -34,6 +37,20 @@ internal sealed class KeptAlive : IDisposable
         Assert.Equal("hi"u8.ToArray(), client.Receive(2));
         return client;
     }
+
+    /// <summary>The access log's line of this client's WebSocket; those of its requests are others.</summary>
+    public static async Task<JsonElement> EndOfAsync(GatewayFixture gateway, int port)
+    {
+        var suffix = string.Create(CultureInfo.InvariantCulture, $":{port}");
+        JsonElement? found = null;
+        await Processes.UntilAsync(
+            () => (found = gateway.Log.All.Cast<JsonElement?>().FirstOrDefault(
+                l => l!.Value.GetProperty("event").GetString() == "connection" && l.Value.GetProperty("client").GetString()!.EndsWith(suffix, StringComparison.Ordinal))) is not null,
+            "the access log had the WebSocket's line");
+        return found!.Value;
+    }
+
+    public static Task<JsonElement> EndOfAsync(GatewayFixture gateway, RawPeer client) => EndOfAsync(gateway, ((IPEndPoint)client.Socket.LocalEndPoint!).Port);
 
     public void Dispose() => _listener.Dispose();
 
