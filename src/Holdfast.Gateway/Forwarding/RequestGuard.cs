@@ -33,6 +33,7 @@ internal sealed partial class RequestGuard(RequestGuards guards, IDuplexPipe tra
     private long _left;
 
     private ChunkedScanner _chunks;
+    private bool _drainsChunks;
 
     /// <summary>Bytes of a chunked body that were judged and that Kestrel has not consumed.</summary>
     private long _scanned;
@@ -63,6 +64,9 @@ internal sealed partial class RequestGuard(RequestGuards guards, IDuplexPipe tra
         /// <summary>The bytes are no requests any more.</summary>
         Open,
 
+        /// <summary>The application was done before the body was: what is left of it is read, so that a reset does not overtake the answer, and shown to nobody.</summary>
+        Draining,
+
         /// <summary>There comes nothing any more.</summary>
         Ended,
 
@@ -84,6 +88,8 @@ internal sealed partial class RequestGuard(RequestGuards guards, IDuplexPipe tra
             case State.Head or State.LengthBody or State.ChunkedBody when !_isStuck:
                 var read = _inner.ReadAsync(cancellationToken);
                 return read.IsCompletedSuccessfully ? new ValueTask<ReadResult>(Show(read.Result)) : ShowAsync(read);
+            case State.Draining:
+                return DrainAsync(cancellationToken);
             default:
                 return new ValueTask<ReadResult>(ShowEnd());
         }
@@ -98,6 +104,9 @@ internal sealed partial class RequestGuard(RequestGuards guards, IDuplexPipe tra
             case State.Boundary when _head is null:
                 result = default;
                 return false;       // A head may need to wait, or an answer.
+            case State.Draining:
+                result = default;
+                return false;
             case State.Head or State.LengthBody or State.ChunkedBody when !_isStuck:
                 if (!_inner.TryRead(out result))
                     return false;
@@ -126,10 +135,12 @@ internal sealed partial class RequestGuard(RequestGuards guards, IDuplexPipe tra
         _isHeld = false;
         _given = default;
         _inner.AdvanceTo(consumed, examined);
-        if (_state == State.ChunkedBody)
+        if (_state == State.ChunkedBody || _drainsChunks)
             _scanned -= count;
         else
             _left -= count;
+        if (_state == State.Draining)
+            return;
         var isTaken = _isWhole && (_state == State.ChunkedBody ? _scanned : _left) == 0;
         _isStuck = _isWhole && isAllSeen && !isTaken;
         if (isTaken)
@@ -164,6 +175,9 @@ internal sealed partial class RequestGuard(RequestGuards guards, IDuplexPipe tra
             return;
         RequestHeads.Return(_head!);
         (_head, _isClaimed) = (null, false);
+        // Kestrel may take a client's FIN within a body for the body's end, and look for a request behind it.
+        if (_state is State.LengthBody or State.ChunkedBody)
+            (_drainsChunks, _state) = (_state == State.ChunkedBody, State.Draining);
     }
 
     /// <summary>The request under way has been upgraded: what follows is passed as it is. False: it is no upgrade, or has a body.</summary>
@@ -181,6 +195,36 @@ internal sealed partial class RequestGuard(RequestGuards guards, IDuplexPipe tra
         if (_head is not null)
             RequestHeads.Return(_head);
         _head = null;
+    }
+
+    private async ValueTask<ReadResult> DrainAsync(CancellationToken cancel)
+    {
+        while (true)
+        {
+            var result = await _inner.ReadAsync(cancel).ConfigureAwait(false);
+            var isOver = TryDrain(result.Buffer, out var taken) || result.IsCompleted;
+            _inner.AdvanceTo(result.Buffer.GetPosition(taken), result.Buffer.End);
+            if (isOver)
+                _state = State.Ended;
+            if (isOver || result.IsCanceled)
+                return Nothing(result.IsCanceled && !isOver, isOver);
+        }
+    }
+
+    /// <summary>True: the body has come to its end, or is malformed.</summary>
+    private bool TryDrain(in ReadOnlySequence<byte> buffer, out long taken)
+    {
+        if (!_drainsChunks)
+        {
+            taken = Math.Min(_left, buffer.Length);
+            _left -= taken;
+            return _left == 0;
+        }
+
+        var isMalformed = !TryScan(buffer);
+        taken = _scanned;
+        _scanned = 0;
+        return isMalformed || _chunks.IsDone;
     }
 
     private State AfterHead()
@@ -212,24 +256,31 @@ internal sealed partial class RequestGuard(RequestGuards guards, IDuplexPipe tra
         return new ReadResult(_given, result.IsCanceled, result.IsCompleted && !_isWhole);
     }
 
-    /// <summary>Judges the chunks that have come since the last time.</summary>
     private void Scan(in ReadOnlySequence<byte> buffer)
     {
-        if (_chunks.IsDone)
+        if (TryScan(buffer))
             return;
+        _state = State.Broken;
+        _inner.AdvanceTo(buffer.Start, buffer.End);
+        throw Malformed();
+    }
+
+    /// <summary>Judges the chunks that have come since the last time. False: one is malformed.</summary>
+    private bool TryScan(in ReadOnlySequence<byte> buffer)
+    {
+        if (_chunks.IsDone)
+            return true;
         foreach (var piece in buffer.Slice(_scanned))
         {
             var status = _chunks.Next(piece.Span, out var consumed);
             _scanned += consumed;
             if (status == ChunkStatus.Done)
-                return;
+                return true;
             if (status == ChunkStatus.Error)
-            {
-                _state = State.Broken;
-                _inner.AdvanceTo(buffer.Start, buffer.End);
-                throw Malformed();
-            }
+                return false;
         }
+
+        return true;
     }
 
     /// <summary>Kestrel wants more than there is: for a reader of bodies that is an error, between requests the end of the connection.</summary>

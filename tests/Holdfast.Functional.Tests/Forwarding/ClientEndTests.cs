@@ -111,7 +111,7 @@ public sealed class ClientEndTests
         await first.ConnectAsync(System.Net.IPAddress.IPv6Loopback, port, TestContext.Current.CancellationToken);
         await using var peers = await HttpPeers.StartAsync(change: s => s with
         {
-            Routes = ["path: {prefix: /full}, timeouts: {connect: 5m}, backend: full"],
+            Routes = ["path: {prefix: /full}, timeouts: {connect: 5m, handshake: 5m}, backend: full"],
             Backends = [$"full: {{endpoints: [\"[::1]:{port}\"]}}"],
         });
         using var client = peers.Connect();

@@ -57,32 +57,6 @@ public sealed class BridgedEndTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_reset_is_told_from_an_end_however_much_is_on_its_way_to_the_client()
-    {
-        await using var gateway = await GatewayFixture.StartAsync(Setup(""));
-        for (var i = 0; i < 30; i++)
-        {
-            using var client = Open(gateway, bridged: true, out var endpoint);
-            var port = ((IPEndPoint)client.Socket.LocalEndPoint!).Port;
-            using (endpoint)
-            {
-                long sent = 0;
-                var sending = Task.Run(() => SendUntilLost(endpoint, ref sent), TestContext.Current.CancellationToken);
-                for (var frames = 0; frames < i; frames++)
-                    _ = client.ReceiveFrame();
-                client.Reset();
-                await Processes.UntilAsync(() => gateway.Host.Runtime.Established == 0, "the client was missed");
-                endpoint.Dispose();
-                await sending;
-            }
-
-            Assert.Equal("downstream_reset", (await KeptAlive.EndOfAsync(gateway, port)).GetProperty("reason").GetString());
-        }
-
-        await gateway.SettledAsync();
-    }
-
-    [Fact]
     public async Task A_client_that_takes_nothing_stalls_the_endpoint_and_is_reset_after_pongTimeout()
     {
         await using var gateway = await GatewayFixture.StartAsync(Setup("keepAlive: {pingInterval: 0s, pongTimeout: 20s}"), manualTime: true);
