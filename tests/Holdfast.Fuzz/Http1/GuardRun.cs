@@ -59,9 +59,6 @@ internal sealed class GuardRun
             var request = _guard.Claim(words[0], words[1]);
             FuzzFailure.Unless(request is not null, "the head shown is not the head kept");
             var (isUpgrade, framing) = (request!.IsUpgrade, request.Framing);
-            var isEarly = _random.Next(2) == 0;
-            if (isEarly && !isUpgrade)
-                _guard.Release();
             if (TryReadBody(head, framing, out var body) is { } end)
             {
                 _requests.Add(new SeenRequest(head, end == StreamEnd.Broken ? "" : body));

@@ -11,7 +11,7 @@ public class CheckCommandTests
     {
         var (code, output, error) = Check(Path.Combine(Repository.Root, "docs", "examples", "gateway.yaml"));
         Assert.Equal(ExitCodes.Ok, code);
-        Assert.EndsWith("gateway.yaml: ok: 2 listeners, 4 routes, 4 backends, 7 endpoints\n", output, StringComparison.Ordinal);
+        Assert.EndsWith("gateway.yaml: ok: 3 listeners, 8 routes, 4 backends, 7 endpoints\n", output, StringComparison.Ordinal);
         Assert.Empty(error);
     }
 

@@ -33,7 +33,7 @@ public class RoutePrecedenceTests
             }
         }
 
-        Assert.InRange(matched, requests / 4, requests - (requests / 20));
+        Assert.InRange(matched, requests / 5, requests - (requests / 20));
     }
 
     private static int Oracle(RouteOptions[] routes, Request request) => routes
