@@ -23,7 +23,7 @@ internal sealed class AnswerBody(LinkAnswer answer, bool isDecoded)
     public bool EndsWithConnection => answer.Framing == BodyFraming.UntilEnd;
 
     /// <summary>Takes bytes of the body; how many.</summary>
-    /// <param name="content">How many of them, the last ones, the client gets.</param>
+    /// <param name="content">How many of them the client gets: all or none.</param>
     public int Take(ReadOnlySpan<byte> bytes, out int content)
     {
         int taken;
@@ -34,7 +34,8 @@ internal sealed class AnswerBody(LinkAnswer answer, bool isDecoded)
                 _remaining -= taken;
                 return taken;
             case BodyFraming.Chunked when isDecoded:
-                IsBroken = _chunks.NextData(bytes, out taken, out content) == ChunkStatus.Error;
+                IsBroken = _chunks.NextPart(bytes, out taken, out var part) == ChunkStatus.Error;
+                content = part == ChunkPart.Data ? taken : 0;
                 return taken;
             case BodyFraming.Chunked:
                 IsBroken = _chunks.Next(bytes, out taken) == ChunkStatus.Error;

@@ -2,6 +2,7 @@ using System.Buffers;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Wire.Http1;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -51,6 +52,9 @@ internal sealed class ClientLink(int fd, PlainRequest request, OpenLinks links) 
                 _isOver = true;     // The context is Kestrel's again, and soon another request's.
         }
     }
+
+    /// <summary>Kestrel ends no direction alone; HTTP/2 has its own word for a stream's reset, and its connection's ends the read with an error.</summary>
+    protected override bool WasReset => IsHttp1 && _context.Features.Get<IConnectionSocketFeature>() is { } connection && IsClosed(connection.Socket);
 
     protected override void Abort()
     {
@@ -182,7 +186,7 @@ internal sealed class ClientLink(int fd, PlainRequest request, OpenLinks links) 
                 {
                     var taken = body.Take(received.Span, out var content);
                     if (content > 0)
-                        await WriteAsync(client, received.Slice(taken - content, content), _gone).ConfigureAwait(false);
+                        await WriteAsync(client, received[..content], _gone).ConfigureAwait(false);
                     if (body.IsBroken)
                         return false;
                     received = received[taken..];

@@ -14,12 +14,16 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
     /// <summary>Bytes moved at once.</summary>
     public const int PieceSize = 16 * 1024;
 
+    // linux/tcp.h and net/tcp_states.h
+    private const int TcpLevel = 6;
+    private const int TcpInfo = 11;
+    private const byte TcpStateClosed = 7;
+
     private readonly SafeSocketHandle _handle = new(fd, ownsHandle: true);
     private readonly CancellationTokenSource _cut = new();
     private readonly TaskCompletionSource _legClosed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Socket? _pair;
     private long _writingSince;
-    private volatile bool _hasWriteFailed;
 
     /// <summary>When the piece that is on its way to the connection was begun, as <see cref="OpenLinks.Now"/>; 0: none is.</summary>
     public long WritingSince => Volatile.Read(ref _writingSince);
@@ -49,6 +53,9 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
         _handle.Dispose();
         _cut.Dispose();
     }
+
+    /// <summary>Whether a read of 0 is a reset after all: the system tells an error once, and it may have told the write.</summary>
+    protected abstract bool WasReset { get; }
 
     /// <summary>Resets the real connection. Any thread, at any time; never throws.</summary>
     protected abstract void Abort();
@@ -105,9 +112,12 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
                 // As long as there is more.
             }
 
-            // A reset may have been told to the write, and is told once.
-            _ = TrySetEnd(_hasWriteFailed ? LinkEnd.Reset : LinkEnd.Eof);
-            _pair!.Shutdown(SocketShutdown.Send);
+            var isReset = WasReset;
+            _ = TrySetEnd(isReset ? LinkEnd.Reset : LinkEnd.Eof);
+            if (isReset)
+                _pair!.Dispose();
+            else
+                _pair!.Shutdown(SocketShutdown.Send);
         }
         catch (Exception e) when (IsEnd(e))
         {
@@ -120,7 +130,7 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
 
     /// <summary>
     /// Moves what the loop says to the connection, until the loop's last byte, or until this link is over. What cannot be written is dropped: the loop is not to take a
-    /// connection that is gone for one that is slow, and how it ended is for the other pump to say. Never throws.
+    /// connection that is gone for one that is slow, and how it ended is for the other pump to say; once it has, this returns, however much more the loop has. Never throws.
     /// </summary>
     /// <param name="gone">
     /// Cancelled when the connection is. Every write needs it: where Kestrel holds the connection, writes to one that is gone succeed for ever.
@@ -135,7 +145,7 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
             try
             {
                 var read = await ReceiveAsync(buffer.AsMemory(0, PieceSize), CancellationToken.None).ConfigureAwait(false);
-                if (read == 0)
+                if (read == 0 || (isGone && End != LinkEnd.None))
                     return;
                 if (!isGone)
                     await WriteAsync(connection, buffer.AsMemory(0, read), gone).ConfigureAwait(false);
@@ -143,7 +153,6 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
             catch (Exception e) when (IsEnd(e))
             {
                 isGone = true;
-                _hasWriteFailed |= e is not OperationCanceledException;
             }
             finally
             {
@@ -170,6 +179,20 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
     protected void BeginWrite() => Volatile.Write(ref _writingSince, links.Now);
 
     protected void EndWrite() => Volatile.Write(ref _writingSince, 0);
+
+    /// <summary>Whether a TCP connection that this side has not ended is closed all the same.</summary>
+    protected static bool IsClosed(Socket socket)
+    {
+        Span<byte> info = stackalloc byte[8];
+        try
+        {
+            return socket.GetRawSocketOption(TcpLevel, TcpInfo, info) > 0 && info[0] == TcpStateClosed;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return true;        // Whoever wrote has found it closed.
+        }
+    }
 
     /// <summary>Whatever a connection's end may show as: sockets, TLS and Kestrel have many ways to say it, and none of them concerns anybody but this link.</summary>
     protected static bool IsEnd(Exception exception) =>

@@ -14,6 +14,7 @@ internal sealed class TlsLink(int fd, IPEndPoint target, EventLoop loop, DialTic
 {
     private readonly CancellationTokenSource _unwanted = new();
     private volatile Socket? _socket;
+    private volatile bool _isFinished;
 
     /// <summary>Connects, tells the loop, and moves bytes until either has ended. Never throws.</summary>
     public async Task RunAsync()
@@ -43,6 +44,9 @@ internal sealed class TlsLink(int fd, IPEndPoint target, EventLoop loop, DialTic
         base.Dispose();
         _socket?.Dispose();
     }
+
+    /// <summary>A connection whose both directions have ended in order is closed too.</summary>
+    protected override bool WasReset => !_isFinished && IsClosed(_socket!);
 
     protected override void OnLegClosed(bool aborted)
     {
@@ -103,6 +107,7 @@ internal sealed class TlsLink(int fd, IPEndPoint target, EventLoop loop, DialTic
 
     private async Task FinishAsync(SslStream tls)
     {
+        _isFinished = true;
         BeginWrite();
         try
         {

@@ -111,28 +111,18 @@ public struct ChunkedScanner
     public readonly bool IsDone => _state == State.Done;
 
     /// <summary>Takes as much of the input as belongs to the body; <see cref="ChunkStatus"/> says what <paramref name="consumed"/> means.</summary>
-    public ChunkStatus Next(ReadOnlySpan<byte> input, out int consumed) => Take(input, stopsAtData: false, out consumed, out _);
-
-    /// <summary>As <see cref="Next"/>, but takes no more than the next run of a chunk's data.</summary>
-    /// <param name="data">How many of the consumed bytes, their last ones, are content and not coding.</param>
-    public ChunkStatus NextData(ReadOnlySpan<byte> input, out int consumed, out int data) => Take(input, stopsAtData: true, out consumed, out data);
-
-    private ChunkStatus Take(ReadOnlySpan<byte> input, bool stopsAtData, out int consumed, out int data)
+    public ChunkStatus Next(ReadOnlySpan<byte> input, out int consumed)
     {
-        data = 0;
         int i = 0;
         while (i < input.Length && _error == ChunkError.None && _state != State.Done)
         {
             if (_state == State.Data)
             {
-                int taken = (int)Math.Min(_size, (uint)(input.Length - i));
-                _size -= (uint)taken;
-                i += taken;
+                ulong taken = Math.Min(_size, (uint)(input.Length - i));
+                _size -= taken;
+                i += (int)taken;
                 if (_size == 0)
                     _state = State.DataReturn;
-                data = taken;
-                if (stopsAtData)
-                    break;
                 continue;
             }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Holdfast.Api.Configuration;
 using Holdfast.Functional.Tests.Dev;
+using Holdfast.Functional.Tests.Gateway;
 using Holdfast.Gateway.Auth;
 using Holdfast.Testing;
 

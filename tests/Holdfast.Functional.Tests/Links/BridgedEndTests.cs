@@ -57,6 +57,52 @@ public sealed class BridgedEndTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_reset_is_told_from_an_end_however_much_is_on_its_way_to_the_client()
+    {
+        await using var gateway = await GatewayFixture.StartAsync(Setup(""));
+        for (var i = 0; i < 30; i++)
+        {
+            using var client = Open(gateway, bridged: true, out var endpoint);
+            var port = ((IPEndPoint)client.Socket.LocalEndPoint!).Port;
+            using (endpoint)
+            {
+                long sent = 0;
+                var sending = Task.Run(() => SendUntilLost(endpoint, ref sent), TestContext.Current.CancellationToken);
+                for (var frames = 0; frames < i; frames++)
+                    _ = client.ReceiveFrame();
+                client.Reset();
+                _ = endpoint.ReceiveToEnd();
+                endpoint.Dispose();
+                await sending;
+            }
+
+            Assert.Equal("downstream_reset", (await KeptAlive.EndOfAsync(gateway, port)).GetProperty("reason").GetString());
+        }
+
+        await gateway.SettledAsync();
+    }
+
+    [Fact]
+    public async Task A_client_that_has_ended_in_order_is_let_go_of_however_long_the_endpoint_sends()
+    {
+        await using var gateway = await GatewayFixture.StartAsync(Setup(""));
+        using var client = Open(gateway, bridged: true, out var endpoint);
+        var port = ((IPEndPoint)client.Socket.LocalEndPoint!).Port;
+        using (endpoint)
+        {
+            long sent = 0;
+            var sending = Task.Run(() => SendUntilLost(endpoint, ref sent), TestContext.Current.CancellationToken);
+            _ = client.ReceiveFrame();
+            client.Finish();
+            await Processes.UntilAsync(() => gateway.Host.Runtime.Established == 1, "the client was let go of");
+            await sending;
+        }
+
+        Assert.Equal("downstream_eof", (await KeptAlive.EndOfAsync(gateway, port)).GetProperty("reason").GetString());
+        await gateway.SettledAsync();
+    }
+
+    [Fact]
     public async Task A_client_that_takes_nothing_stalls_the_endpoint_and_is_reset_after_pongTimeout()
     {
         await using var gateway = await GatewayFixture.StartAsync(Setup("keepAlive: {pingInterval: 0s, pongTimeout: 20s}"), manualTime: true);

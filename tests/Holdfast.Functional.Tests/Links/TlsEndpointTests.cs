@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Holdfast.Functional.Tests.Gateway;
-using Holdfast.Functional.Tests.Tls;
 using Holdfast.Testing;
 using Holdfast.Testing.Tls;
 
@@ -203,7 +202,7 @@ public sealed class TlsEndpointTests : IDisposable
         }
 
         var line = Assert.Single(log.All, l => l.Contains("TLS with", StringComparison.Ordinal));
-        Assert.StartsWith("Error TLS with 127.0.0.1:", line, StringComparison.Ordinal);
+        Assert.StartsWith("Error 1320 TLS with 127.0.0.1:", line, StringComparison.Ordinal);
         Assert.EndsWith("of test fails: its certificate is for app.internal, not for other.internal", line, StringComparison.Ordinal);
     }
 

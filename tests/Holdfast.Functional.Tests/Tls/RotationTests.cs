@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Holdfast.Functional.Tests.Dev;
+using Holdfast.Functional.Tests.Gateway;
 using Holdfast.Testing.Tls;
 
 namespace Holdfast.Functional.Tests.Tls;

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
-namespace Holdfast.Functional.Tests.Auth;
+namespace Holdfast.Functional.Tests.Gateway;
 
 /// <summary>Keeps what is logged. Any thread.</summary>
 internal sealed class LogLines : ILogger
