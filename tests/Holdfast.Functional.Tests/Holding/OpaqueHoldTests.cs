@@ -1,4 +1,5 @@
 using System.Text;
+using Holdfast.Functional.Tests.Dev;
 using Holdfast.Testing;
 
 namespace Holdfast.Functional.Tests.Holding;
@@ -336,12 +337,13 @@ public sealed class OpaqueHoldTests
         await using var peers = await HeldPeers.StartAsync("protocol: opaque, quiet: 50ms, buffer: 4KiB", others: 0);
         peers.Refuse(0);
         peers.First.Reset();
+        await peers.UntilAsync("held");         // What goes to an endpoint that has crashed unnoticed is lost, as with any proxy.
         var sending = Task.Run(() =>
         {
             for (var i = 0; i < Messages; i++)
                 peers.Client.Say(new string((char)('a' + (i % 26)), 2000) + i);
         });
-        await peers.UntilAsync("held");
+        await Processes.UntilAsync(() => peers.Gateway.Host.Runtime.HoldMemory.Used > 0, "something is held");
         var late = peers.Listen();
         await peers.Gateway.ApplyAsync(peers.With(late));
         var second = peers.TakeOver(late);

@@ -204,7 +204,7 @@ public sealed class BridgedEndTests : IAsyncLifetime
                     endpoint.Send([0xFF, 0xFF, 0xFF]);
                     break;
                 case "admin":
-                    var id = await IdAsync(gateway);
+                    var id = (await ViewAsync(gateway)).GetProperty("id").GetString()!;
                     Assert.Equal(HttpStatusCode.OK, await gateway.SendAsync(HttpMethod.Delete, "/v1/connections/" + id));
                     break;
                 case "drain":
@@ -246,8 +246,11 @@ public sealed class BridgedEndTests : IAsyncLifetime
                 var ping = alive.ReceiveFrame();
                 Assert.Equal(Frames.Ping, ping.Opcode);
                 Assert.Equal(Frames.Ping, dead.ReceiveFrame().Opcode);
-                alive.Send(cause == "dead" ? Frames.FromServer(Frames.Pong, ping.Payload) : Frames.FromClient(Frames.Pong, ping.Payload));
-                await gateway.TurnAsync();
+                var pong = cause == "dead" ? Frames.FromServer(Frames.Pong, ping.Payload) : Frames.FromClient(Frames.Pong, ping.Payload);
+                alive.Send(pong);
+                var received = cause == "dead" ? "bytesFromEndpoint" : "bytesFromClient";
+                while ((await ViewAsync(gateway)).GetProperty(received).GetInt64() < pong.Length)
+                    await Task.Yield();
                 await gateway.AdvanceAsync(TimeSpan.FromSeconds(21));
             }
 
@@ -291,11 +294,11 @@ public sealed class BridgedEndTests : IAsyncLifetime
         }
     }
 
-    private static async Task<string> IdAsync(GatewayFixture gateway)
+    private static async Task<JsonElement> ViewAsync(GatewayFixture gateway)
     {
         using var http = new HttpClient();
         using var answer = JsonDocument.Parse(await http.GetStringAsync(new Uri($"http://{gateway.Host.AdminAddress}/v1/connections"), TestContext.Current.CancellationToken));
-        return answer.RootElement.GetProperty("connections").EnumerateArray().Single(c => c.GetProperty("backend").GetString() == "test").GetProperty("id").GetString()!;
+        return answer.RootElement.GetProperty("connections").EnumerateArray().Single(c => c.GetProperty("backend").GetString() == "test").Clone();
     }
 
     private static Dictionary<string, string> Fields(JsonElement line) =>

@@ -16,6 +16,9 @@ internal sealed partial class Exchange
     /// <summary>What may stand around a piece: its size line before it, a line end and the last chunk behind it.</summary>
     private const int Framing = 64;
 
+    /// <summary>How long the last piece of a body may take to reach the kernel once the answer is whole.</summary>
+    private static readonly TimeSpan LastPiecePatience = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Whether the endpoint wants the body; null: nobody asked. False: it has answered instead.</summary>
     private TaskCompletionSource<bool>? _continue;
     private volatile bool _isBodyTaken;
@@ -172,6 +175,18 @@ internal sealed partial class Exchange
             _isUploadBroken = true;
             return false;
         }
+    }
+
+    /// <summary>
+    /// The answer is whole. It may overtake the end of the write that it answers, and the connection is none the worse for that; whoever has not taken the last piece after a
+    /// while has not read it.
+    /// </summary>
+    private async ValueTask<bool> IsUploadedAsync(Task uploading)
+    {
+        if (!_isBodyTaken)
+            return false;
+        await uploading.WaitAsync(LastPiecePatience, _settings.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return uploading.IsCompleted;
     }
 
     /// <summary>The answer is whole, or there will be none: the rest of the body is nobody's.</summary>

@@ -131,7 +131,8 @@ internal sealed partial class Exchange : IDisposable
             await SendHeadAsync(connection, head).ConfigureAwait(false);
             if (HasBody)
                 uploading = UploadAsync(connection);
-            isKept = await RelayAsync(connection, run, answered).ConfigureAwait(false) && uploading.IsCompletedSuccessfully && !_isUploadBroken;
+            isKept = await RelayAsync(connection, run, answered).ConfigureAwait(false) && (uploading.IsCompleted || await IsUploadedAsync(uploading).ConfigureAwait(false))
+                && !_isUploadBroken;
         }
         catch (Exception e) when (_end != ExchangeEnd.None || IsInputOutput(e))
         {
