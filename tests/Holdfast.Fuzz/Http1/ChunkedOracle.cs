@@ -12,6 +12,8 @@ internal sealed class ChunkedOracle
     private int _at;
     private int _limit;
     private ChunkError _overLimit;
+    private readonly List<byte> _data = [];
+    private int _trailersAt = -1;
 
     private ChunkedOracle(byte[] body, bool isStrict) => (_body, _isStrict) = (body, isStrict);
 
@@ -34,6 +36,28 @@ internal sealed class ChunkedOracle
         }
     }
 
+    /// <summary>Of a buffer: the chunks' data in it, and what belongs to the body behind the last chunk's line.</summary>
+    public static (byte[] Data, byte[] Trailers) Parts(byte[] body, bool isStrict = false)
+    {
+        var oracle = new ChunkedOracle(body, isStrict);
+        var consumed = body.Length;
+        try
+        {
+            oracle.Body();
+            consumed = oracle._at;
+        }
+        catch (EndOfStreamException)
+        {
+            // All of the buffer is the body's.
+        }
+        catch (BadByteException)
+        {
+            consumed = oracle._at;
+        }
+
+        return ([.. oracle._data], oracle._trailersAt < 0 ? [] : body[oracle._trailersAt..consumed]);
+    }
+
     private void Body()
     {
         while (true)
@@ -43,6 +67,7 @@ internal sealed class ChunkedOracle
             if (size == 0)
                 break;
             _limit = int.MaxValue;
+            _data.AddRange(_body.AsSpan(_at, (int)BigInteger.Min(size, _body.Length - _at)));
             if (size > _body.Length - _at)
                 throw new EndOfStreamException();
             _at += (int)size;
@@ -50,6 +75,7 @@ internal sealed class ChunkedOracle
             Take('\n', ChunkError.LineEnd);
         }
 
+        _trailersAt = _at;
         Limit(ChunkedScanner.MaxTrailers, ChunkError.TrailersTooLong);
         for (int trailers = 1; Peek() != '\r'; trailers++)
         {

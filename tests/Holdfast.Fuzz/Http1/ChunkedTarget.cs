@@ -40,9 +40,36 @@ internal static class ChunkedTarget
 
         FuzzFailure.UnlessEqual(expected, (status, at, scanner.Error), "the body");
         FuzzFailure.UnlessEqual(status == ChunkStatus.Done, scanner.IsDone, "done");
+        AssertParts(body, pieces, isStrict, expected);
         if (status == ChunkStatus.NeedMore)
             return;
         FuzzFailure.UnlessEqual(status, scanner.Next("5\r\n"u8, out int later), "the call after the end");
         FuzzFailure.UnlessEqual(0, later, "consumed after the end");
+    }
+
+    /// <summary>Part by part the same is consumed, and each byte is called what it is.</summary>
+    private static void AssertParts(byte[] body, IEnumerable<int> pieces, bool isStrict, (ChunkStatus, int, ChunkError) expected)
+    {
+        var scanner = new ChunkedScanner { IsStrict = isStrict };
+        var status = ChunkStatus.NeedMore;
+        var at = 0;
+        List<byte> data = [];
+        List<byte> trailers = [];
+        foreach (var piece in pieces)
+        {
+            for (var end = at + piece; at < end && status == ChunkStatus.NeedMore;)
+            {
+                status = scanner.NextPart(body.AsSpan(at, end - at), out var consumed, out var part);
+                FuzzFailure.Unless(consumed > 0 || status == ChunkStatus.Error, "A part is empty.");
+                if (part != ChunkPart.Framing)
+                    (part == ChunkPart.Data ? data : trailers).AddRange(body.AsSpan(at, consumed));
+                at += consumed;
+            }
+        }
+
+        FuzzFailure.UnlessEqual(expected, (status, at, scanner.Error), "the body in parts");
+        var parts = ChunkedOracle.Parts(body, isStrict);
+        FuzzFailure.Unless(parts.Data.AsSpan().SequenceEqual(data.ToArray()), "The data differs.");
+        FuzzFailure.Unless(parts.Trailers.AsSpan().SequenceEqual(trailers.ToArray()), "The trailers differ.");
     }
 }
