@@ -40,6 +40,7 @@ internal static class GatewayCommand
         GatewayHost host;
         try
         {
+            SocketCompletions.RunInline();
             var output = accessLog ? GatewayHost.OpenAccessLog() : null;
             host = await GatewayHost.StartAsync(configuration, new GatewayHostOptions { Loops = loops, AccessLog = output, File = content }, starting.Token);
         }

@@ -1,10 +1,9 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using Holdfast.Gateway.Affinity;
 using Holdfast.Gateway.Forwarding.Upstream;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.LoadBalancing;
 using Holdfast.Gateway.Telemetry;
+using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Pairs;
 
 namespace Holdfast.Gateway.Forwarding;
@@ -56,10 +55,5 @@ internal sealed class RequestRun(PlainRequest request, long startedAt)
         BytesFromEndpoint = Exchange?.BytesFromEndpoint ?? 0,
     };
 
-    public static UInt128 NewId()
-    {
-        UInt128 id = default;
-        RandomNumberGenerator.Fill(MemoryMarshal.AsBytes(new Span<UInt128>(ref id)));
-        return id;
-    }
+    public static UInt128 NewId() => LoopRandom.OfThread.NextUInt128();
 }

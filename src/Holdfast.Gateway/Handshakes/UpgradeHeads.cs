@@ -1,10 +1,10 @@
 using System.Buffers.Text;
-using System.Security.Cryptography;
 using System.Text;
 using Holdfast.Gateway.Auth;
 using Holdfast.Gateway.Filters;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Relay.Buffers;
+using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
 using Holdfast.Wire.Http1;
 
@@ -21,8 +21,6 @@ internal static class UpgradeHeads
 
     /// <summary>Bytes that a request's head seldom grows by.</summary>
     public const int Added = 256;
-
-    private static readonly byte[] HexDigits = "0123456789abcdef"u8.ToArray();
 
     /// <summary>Writes the head of a WebSocket handshake for an endpoint.</summary>
     /// <param name="extensions">False: no extension is offered, since the next endpoint could not go on with another's compression.</param>
@@ -216,11 +214,12 @@ internal static class UpgradeHeads
         output.Append(head.Target);
         output.Append(" HTTP/1.1\r\n"u8);
         AppendLine(output, "Host"u8, head.Host);
+        var namesHeaders = head.HasConnectionOptions;
         for (var i = 0; i < head.HeaderCount; i++)
         {
             var name = head.Name(i);
             if (IsHopByHop(name) || IsStripped(name, facts.IsTrusted) || HeadRules.NameEquals(name, "host"u8) || HeadRules.NameEquals(name, "content-length"u8)
-                || head.Lists("connection"u8, name) || (withoutExtensions && HeadRules.NameEquals(name, "sec-websocket-extensions"u8))
+                || (namesHeaders && head.Lists("connection"u8, name)) || (withoutExtensions && HeadRules.NameEquals(name, "sec-websocket-extensions"u8))
                 || auth?.IsCopied(name) == true)
                 continue;
             AppendLine(output, name, head.Value(i));
@@ -265,7 +264,7 @@ internal static class UpgradeHeads
     {
         // W3C Trace Context: version 00, random trace and parent ids, sampled left to others.
         Span<byte> random = stackalloc byte[24];
-        RandomNumberGenerator.Fill(random);
+        LoopRandom.OfThread.Fill(random);
         output.Append("traceparent: 00-"u8);
         AppendHex(output, random[..16]);
         output.Append((byte)'-');
@@ -296,14 +295,8 @@ internal static class UpgradeHeads
 
     private static void AppendHex(ByteBuffer output, ReadOnlySpan<byte> bytes)
     {
-        var to = output.Reserve(bytes.Length * 2);
-        for (var i = 0; i < bytes.Length; i++)
-        {
-            to[2 * i] = HexDigits[bytes[i] >> 4];
-            to[(2 * i) + 1] = HexDigits[bytes[i] & 15];
-        }
-
-        output.Advance(bytes.Length * 2);
+        _ = Convert.TryToHexStringLower(bytes, output.Reserve(bytes.Length * 2), out var written);
+        output.Advance(written);
     }
 }
 

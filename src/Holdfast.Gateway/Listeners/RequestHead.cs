@@ -128,6 +128,21 @@ internal sealed class RequestHead(int maxHeaders = RequestHead.MaxHeaders) : IHe
         return false;
     }
 
+    /// <summary>Whether a Connection line says anything but one of the usual words: it may name headers then.</summary>
+    public bool HasConnectionOptions
+    {
+        get
+        {
+            for (var i = 0; i < HeaderCount; i++)
+            {
+                if (HeadRules.NameEquals(Name(i), "connection"u8) && !HeadRules.IsUsualConnection(Value(i)))
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Takes a whole head, its empty line included.</summary>
     public HeadFault Parse(ReadOnlySpan<byte> head)
     {

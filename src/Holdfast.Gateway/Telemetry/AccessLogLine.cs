@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
@@ -20,7 +21,9 @@ internal static class AccessLogLine
         new DateTime(record.TimeTicks, DateTimeKind.Utc).TryFormat(text, out var length, UtcTime.Format, CultureInfo.InvariantCulture);
         json.WriteString("time"u8, text[..length]);
         json.WriteString("event"u8, record.IsRequest ? "request"u8 : record.IsHandshake ? "handshake"u8 : "connection"u8);
-        record.End.Id.TryFormat(text, out length, "x32", CultureInfo.InvariantCulture);
+        Span<byte> id = stackalloc byte[16];
+        BinaryPrimitives.WriteUInt128BigEndian(id, record.End.Id);
+        _ = Convert.TryToHexStringLower(id, text, out length);
         json.WriteString("id"u8, text[..length]);
         json.WriteString("client"u8, record.End.Client.ToString());
         json.WriteString("backend"u8, record.Backend?.Name ?? "");

@@ -4,12 +4,18 @@ using System.Security.Cryptography;
 namespace Holdfast.Relay.EventLoop;
 
 /// <summary>Unpredictable numbers for mask keys, ping tags and connection ids (RFC 6455 5.3), drawn from the system's source in blocks. One thread.</summary>
-internal sealed class LoopRandom
+public sealed class LoopRandom
 {
+    [ThreadStatic]
+    private static LoopRandom? _ofThread;
+
     private readonly byte[] _block = new byte[4096];
     private int _used;
 
     public LoopRandom() => _used = _block.Length;
+
+    /// <summary>For code that any thread runs.</summary>
+    public static LoopRandom OfThread => _ofThread ??= new LoopRandom();
 
     public uint NextUInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Take(sizeof(uint)));
 
@@ -19,6 +25,9 @@ internal sealed class LoopRandom
     public double NextDouble() => NextUInt32() / (uint.MaxValue + 1.0);
 
     public UInt128 NextUInt128() => BinaryPrimitives.ReadUInt128LittleEndian(Take(16));
+
+    /// <param name="bytes">4096 at most.</param>
+    public void Fill(Span<byte> bytes) => Take(bytes.Length).CopyTo(bytes);
 
     private ReadOnlySpan<byte> Take(int count)
     {

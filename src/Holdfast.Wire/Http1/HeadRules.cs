@@ -81,6 +81,10 @@ public static class HeadRules
     /// <summary>Whether two header names or tokens are the same in any case (ASCII).</summary>
     public static bool NameEquals(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) => Ascii.EqualsIgnoreCase(left, right);
 
+    /// <summary>Whether a Connection value is one of the options that everybody sends, none of which names a header that is passed on.</summary>
+    public static bool IsUsualConnection(ReadOnlySpan<byte> value) =>
+        NameEquals(value, "keep-alive"u8) || NameEquals(value, "close"u8) || NameEquals(value, "upgrade"u8);
+
     /// <summary>A Host value; see <see cref="HostSyntax"/>.</summary>
     public static bool IsHost(ReadOnlySpan<byte> value) => HostSyntax.IsHost(value);
 

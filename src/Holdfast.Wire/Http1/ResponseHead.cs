@@ -145,6 +145,24 @@ public readonly ref struct ResponseHead
         return false;
     }
 
+    /// <summary>Whether a Connection line says anything but one of the usual words: it may name headers then.</summary>
+    public bool HasConnectionOptions
+    {
+        get
+        {
+            if (Count(ResponseHeader.Connection) != 0)
+            {
+                foreach (HeaderLine line in this)
+                {
+                    if (HeaderLine.Known(line.Name) == ResponseHeader.Connection && !HeadRules.IsUsualConnection(line.Value))
+                        return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>The header lines in order.</summary>
     public Enumerator GetEnumerator() => new(_lines);
 

@@ -17,10 +17,10 @@ internal static class AnswerHeaders
     {
         response.StatusCode = head.Status;
         // Kestrel has the usual ones ready as bytes.
-        if (!Ascii.Equals(head.Reason, ReasonPhrases.GetReasonPhrase(head.Status)) && Ascii.IsValid(head.Reason))
+        if (!(head.Status == 200 && head.Reason.SequenceEqual("OK"u8)) && !Ascii.Equals(head.Reason, ReasonPhrases.GetReasonPhrase(head.Status)) && Ascii.IsValid(head.Reason))
             response.HttpContext.Features.Get<IHttpResponseFeature>()!.ReasonPhrase = Encoding.ASCII.GetString(head.Reason);
         var headers = response.Headers;
-        var hasOptions = head.Count(ResponseHeader.Connection) > 0;
+        var hasOptions = head.HasConnectionOptions;
         foreach (var line in head)
         {
             var name = line.Name;
