@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Holdfast.Gateway.Hosting;
 
 namespace Holdfast.Gateway.Forwarding;
 
@@ -10,10 +11,14 @@ internal sealed class DuplexPipe(PipeReader input, PipeWriter output) : IDuplexP
     public PipeWriter Output { get; } = output;
 }
 
-/// <summary>A reader that gives some bytes first, then what the inner reader has. One reader at a time, as with every pipe.</summary>
+/// <summary>
+/// A reader that gives some bytes first, then what the inner reader has, and goes on elsewhere after every <see cref="SocketCompletions.PiecesPerTurn"/>th read: who receives for
+/// the pipe runs its reader, too, for as long as there is something to receive. One reader at a time, as with every pipe.
+/// </summary>
 internal sealed class PrefixedPipeReader(PipeReader inner, byte[] prefix) : PipeReader
 {
     private ReadOnlyMemory<byte> _prefix = prefix;
+    private int _reads;
 
     /// <summary>The reader has looked at all of the prefix and wants more behind it.</summary>
     private bool _prefixExamined;
@@ -23,7 +28,7 @@ internal sealed class PrefixedPipeReader(PipeReader inner, byte[] prefix) : Pipe
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         if (_prefix.IsEmpty)
-            return inner.ReadAsync(cancellationToken);
+            return ++_reads % SocketCompletions.PiecesPerTurn == 0 ? ReadElsewhereAsync(cancellationToken) : inner.ReadAsync(cancellationToken);
         return _prefixExamined ? JoinAsync(inner.ReadAsync(cancellationToken)) : new ValueTask<ReadResult>(GivePrefix());
     }
 
@@ -72,6 +77,13 @@ internal sealed class PrefixedPipeReader(PipeReader inner, byte[] prefix) : Pipe
     public override void CancelPendingRead() => inner.CancelPendingRead();
 
     public override void Complete(Exception? exception = null) => inner.Complete(exception);
+
+    private async ValueTask<ReadResult> ReadElsewhereAsync(CancellationToken cancel)
+    {
+        var result = await inner.ReadAsync(cancel).ConfigureAwait(false);
+        await Task.Yield();
+        return result;
+    }
 
     private ReadResult GivePrefix()
     {

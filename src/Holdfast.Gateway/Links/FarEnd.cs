@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net.Sockets;
+using Holdfast.Gateway.Hosting;
 using Holdfast.Relay.Links;
 
 namespace Holdfast.Gateway.Links;
@@ -23,6 +24,7 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
     private readonly CancellationTokenSource _cut = new();
     private readonly TaskCompletionSource _legClosed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Socket? _pair;
+    private int _received;
     private long _writingSince;
 
     /// <summary>When the piece that is on its way to the connection was begun, as <see cref="OpenLinks.Now"/>; 0: none is.</summary>
@@ -92,6 +94,8 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
     /// <summary>Bytes of the loop's, 0 once it has sent its last.</summary>
     protected async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancel)
     {
+        if (++_received % SocketCompletions.PiecesPerTurn == 0)
+            await Task.Yield();
         try
         {
             return await _pair!.ReceiveAsync(buffer, SocketFlags.None, cancel).ConfigureAwait(false);
@@ -107,9 +111,10 @@ internal abstract class FarEnd(int fd, OpenLinks links) : SocketLink, IDisposabl
     {
         try
         {
-            while (await MoveToLoopAsync(connection).ConfigureAwait(false))
+            for (var pieces = 1; await MoveToLoopAsync(connection).ConfigureAwait(false); pieces++)
             {
-                // As long as there is more.
+                if (pieces % SocketCompletions.PiecesPerTurn == 0)
+                    await Task.Yield();
             }
 
             var isReset = WasReset;

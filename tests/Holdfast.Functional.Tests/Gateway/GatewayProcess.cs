@@ -35,9 +35,10 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public Task<int> Exited => _process.Exited;
 
-    public static async Task<GatewayProcess> StartAsync(GatewaySetup setup, int descriptors = 0, bool neighbour = true, bool configMap = false, bool pipe = false)
+    public static async Task<GatewayProcess> StartAsync(
+        GatewaySetup setup, int descriptors = 0, bool neighbour = true, bool configMap = false, bool pipe = false, int processors = 0)
     {
-        var gateway = await LaunchAsync(setup, descriptors, configMap, pipe);
+        var gateway = await LaunchAsync(setup, descriptors, configMap, pipe, processors);
         try
         {
             await Processes.UntilAsync(
@@ -63,16 +64,20 @@ internal sealed class GatewayProcess : IAsyncDisposable
     /// <summary>Does not wait for it to listen.</summary>
     /// <param name="configMap">The file is mounted as Kubernetes mounts it.</param>
     /// <param name="pipe">The file reaches the gateway through a pipe.</param>
-    public static Task<GatewayProcess> LaunchAsync(GatewaySetup setup, int descriptors = 0, bool configMap = false, bool pipe = false)
+    /// <param name="processors">As many as .NET sees; 0: those of the machine.</param>
+    public static Task<GatewayProcess> LaunchAsync(GatewaySetup setup, int descriptors = 0, bool configMap = false, bool pipe = false, int processors = 0)
     {
         var gateway = new GatewayProcess();
         if (configMap)
             gateway._volume = new ConfigMapVolume(gateway._directory);
         gateway.Write(setup);
         var limit = descriptors > 0 ? string.Create(CultureInfo.InvariantCulture, $"ulimit -n {descriptors}; ") : "";
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (processors > 0)
+            environment["DOTNET_PROCESSOR_COUNT"] = processors.ToString(CultureInfo.InvariantCulture);
         // A runner in the background, or under nohup, hands down signals that are ignored.
         gateway._process = ChildProcess.Start(
-            new ChildSpec("/bin/sh", ["-c", limit + (pipe ? "mkfifo \"$1.pipe\"; cat \"$1\" > \"$1.pipe\" & exec env --default-signal=INT,HUP dotnet \"$0\" gateway --config \"$1.pipe\"" : "exec env --default-signal=INT,HUP dotnet \"$0\" gateway --config \"$1\""), Path.Combine(Processes.ToolDirectory, "holdfast.dll"), gateway.ConfigurationFile], new Dictionary<string, string>(StringComparer.Ordinal)),
+            new ChildSpec("/bin/sh", ["-c", limit + (pipe ? "mkfifo \"$1.pipe\"; cat \"$1\" > \"$1.pipe\" & exec env --default-signal=INT,HUP dotnet \"$0\" gateway --config \"$1.pipe\"" : "exec env --default-signal=INT,HUP nice -n 19 dotnet \"$0\" gateway --config \"$1\""), Path.Combine(Processes.ToolDirectory, "holdfast.dll"), gateway.ConfigurationFile], environment),
             gateway.Output.Add,
             TimeProvider.System);
         gateway.Id = gateway._process.Id;

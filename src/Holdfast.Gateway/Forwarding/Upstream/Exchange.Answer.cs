@@ -3,6 +3,7 @@ using System.Globalization;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Holdfast.Gateway.Hosting;
 using Holdfast.Relay.Buffers;
 using Holdfast.Wire.Http1;
 using Microsoft.AspNetCore.Http;
@@ -45,9 +46,11 @@ internal sealed partial class Exchange
 
         await _context.Response.StartAsync().ConfigureAwait(false);
         var writer = _context.Response.BodyWriter;
-        while (!TakeBody(connection, writer))
+        for (var pieces = 1; !TakeBody(connection, writer); pieces++)
         {
             await FlushAsync(writer).ConfigureAwait(false);
+            if (pieces % SocketCompletions.PiecesPerTurn == 0)
+                await Task.Yield();
             if (await connection.FillAsync().ConfigureAwait(false) > 0)
                 continue;
             if (_framing != BodyFraming.UntilEnd)
