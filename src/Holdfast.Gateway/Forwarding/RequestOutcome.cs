@@ -71,4 +71,7 @@ internal enum RequestOutcome
 
     /// <summary>On a kept connection, the head did not come whole within 10 s: 408.</summary>
     HeadTimeout = 22,
+
+    /// <summary>It asked for a WebSocket as the gateway ended: 503.</summary>
+    Shutdown = 23,
 }

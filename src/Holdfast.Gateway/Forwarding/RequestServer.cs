@@ -22,7 +22,14 @@ internal sealed class RequestServer(GatewayRuntime runtime, HttpForwarder forwar
         using var request = new PlainRequest(context, client, listener.Trusted, listener.Options.Name);
         if (request.Fault == HeadFault.None && UpgradeBridge.IsUpgrade(request))
         {
-            await _bridge.RunAsync(request).ConfigureAwait(false);
+            if (await _bridge.RunAsync(request).ConfigureAwait(false) is { } outcome)
+            {
+                Tell(client, outcome, StatusCodes.Status503ServiceUnavailable);
+                await request.RefuseAsync(
+                    StatusCodes.Status503ServiceUnavailable,
+                    outcome == RequestOutcome.Shutdown ? "The gateway stops." : "The gateway has no descriptors left.").ConfigureAwait(false);
+            }
+
             return;
         }
 
@@ -46,14 +53,10 @@ internal sealed class RequestServer(GatewayRuntime runtime, HttpForwarder forwar
 
     /// <summary>A request was refused for what it is. Any thread.</summary>
     public void OnRefused(ClientConnection client, int status) =>
-        telemetry.OnRequestEnded(new RequestRecord
-        {
-            Id = RequestRun.NewId(),
-            Client = client.Peer,
-            Outcome = status == StatusCodes.Status408RequestTimeout ? RequestOutcome.HeadTimeout : RequestOutcome.BadRequest,
-            Status = status,
-            HeadSeconds = -1,
-        });
+        Tell(client, status == StatusCodes.Status408RequestTimeout ? RequestOutcome.HeadTimeout : RequestOutcome.BadRequest, status);
+
+    private void Tell(ClientConnection client, RequestOutcome outcome, int status) =>
+        telemetry.OnRequestEnded(new RequestRecord { Id = RequestRun.NewId(), Client = client.Peer, Outcome = outcome, Status = status, HeadSeconds = -1 });
 
     private Task RefuseAsync(PlainRequest request, int status, string detail)
     {

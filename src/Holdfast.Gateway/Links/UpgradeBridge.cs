@@ -22,15 +22,14 @@ internal sealed class UpgradeBridge(GatewayRuntime runtime)
     public static IHttpExtendedConnectFeature? ConnectOf(HttpContext context) =>
         context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true } connect ? connect : null;
 
-    /// <summary>Ends when the client has its refusal, or its WebSocket is over. Never throws.</summary>
-    public async Task RunAsync(PlainRequest request)
+    /// <summary>
+    /// Ends when the client has the loop's refusal, or its WebSocket is over; the loop counts it then. Otherwise it is the caller's to refuse with 503, for this reason. Never throws.
+    /// </summary>
+    public async Task<RequestOutcome?> RunAsync(PlainRequest request)
     {
+        // A loop takes no new client any more either.
         if (runtime.Phase >= GatewayPhase.Closing)
-        {
-            // A loop takes no new client any more either.
-            await request.RefuseAsync(StatusCodes.Status503ServiceUnavailable, "The gateway stops.").ConfigureAwait(false);
-            return;
-        }
+            return RequestOutcome.Shutdown;
 
         var loop = LoopBalancer.LeastLoaded(runtime.Loops);
         if (Sys.OpenPair(SocketLink.BufferSize, out var near, out var far) < 0 || Math.Max(near, far) >= loop.DescriptorCap)
@@ -41,8 +40,7 @@ internal sealed class UpgradeBridge(GatewayRuntime runtime)
                 Sys.Close(far);
             }
 
-            await request.RefuseAsync(StatusCodes.Status503ServiceUnavailable, "The gateway has no descriptors left.").ConfigureAwait(false);
-            return;
+            return RequestOutcome.GatewayFull;
         }
 
         using var link = new ClientLink(far, request, runtime.Links);
@@ -58,7 +56,6 @@ internal sealed class UpgradeBridge(GatewayRuntime runtime)
             Head = request.Head.Bytes.ToArray(),
         });
         request.Dispose();      // A WebSocket that lives long needs its head no more.
-        if (!await link.RunAsync().ConfigureAwait(false))
-            await request.RefuseAsync(StatusCodes.Status503ServiceUnavailable, "The gateway stops.").ConfigureAwait(false);
+        return await link.RunAsync().ConfigureAwait(false) ? null : RequestOutcome.Shutdown;
     }
 }
