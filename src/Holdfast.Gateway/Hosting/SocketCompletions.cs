@@ -24,11 +24,16 @@ public static class SocketCompletions
         if (Environment.GetEnvironmentVariable(Variable) is not null)
             return;
         Environment.SetEnvironmentVariable(Variable, "1");
-        // It is read at the first wait, and then never again; a child should not inherit it.
-        using (var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp))
+        try
         {
+            // It is read at the first wait, and then never again; a child should not inherit it.
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
             socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
             _ = ForgetAsync(socket.ReceiveAsync(new byte[1]));
+        }
+        catch (SocketException)
+        {
+            // Whatever it is, who listens next meets it too, and says so.
         }
 
         Environment.SetEnvironmentVariable(Variable, null);

@@ -112,7 +112,8 @@ public sealed partial class ContainerTests(Images images) : IClassFixture<Images
             // What the measurements were made with.
             var file = await File.ReadAllTextAsync(image.Entrypoint + ".runtimeconfig.json", TestContext.Current.CancellationToken);
             var settings = JsonNode.Parse(file)!["runtimeOptions"]!["configProperties"]!;
-            Assert.False((bool)settings["System.Runtime.TieredCompilation"]!);
+            Assert.False((bool)settings["System.Runtime.TieredCompilation.QuickJit"]!);
+            Assert.False((bool)settings["System.Runtime.TieredPGO"]!);
             Assert.False((bool)settings["System.GC.Server"]!);
             Assert.Equal(4194304, (int)settings["System.GC.Gen0MaxBudget"]!);
         }

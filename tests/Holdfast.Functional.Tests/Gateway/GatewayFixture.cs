@@ -156,6 +156,17 @@ internal sealed class GatewayFixture : IAsyncDisposable
     public async Task<double> MetricAsync(string name, params string[] labels) =>
         Sum(await _http.GetStringAsync(new Uri($"http://{Host.AdminAddress}/metrics")), name, labels);
 
+    /// <summary>Waits until the sum is this.</summary>
+    public async Task UntilMetricAsync(double value, string name, params string[] labels)
+    {
+        using var limit = new CancellationTokenSource(RawPeer.Patience);
+        while (await MetricAsync(name, labels) is var sum && sum != value)
+        {
+            Assert.False(limit.IsCancellationRequested, $"{name} was {sum} in the end, not {value}");
+            await Task.Delay(TimeSpan.FromMilliseconds(5), CancellationToken.None);
+        }
+    }
+
     public static double Sum(string metrics, string name, params string[] labels) => metrics.Split('\n')
         .Where(l => l.StartsWith(name + "{", StringComparison.Ordinal) || l.StartsWith(name + " ", StringComparison.Ordinal))
         .Where(l => labels.All(label => l.Contains(label, StringComparison.Ordinal)))

@@ -63,7 +63,9 @@ public sealed class OneEventThreadTests : IDisposable
             }
         }
 
-        Assert.DoesNotContain(flooding, static task => task.IsCompleted);
+        // A body that nobody wants is not read for ever; the others have not ended meanwhile.
+        if (what != "unread upload")
+            Assert.DoesNotContain(flooding, static task => task.IsCompleted);
         client.Dispose();
         await Task.WhenAll(flooding);
         Dispose();

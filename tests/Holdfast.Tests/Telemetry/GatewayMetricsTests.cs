@@ -225,22 +225,22 @@ public sealed class GatewayMetricsTests : IDisposable
         var handshake = _fixture.Handshake(HandshakeOutcome.Upgraded, endpoint);
         var end = _fixture.End(EndReason.DownstreamClose, EndSide.Downstream, endpoint);
         var rehome = _fixture.Rehome(RehomeCause.Planned, RehomeOutcome.Completed, endpoint);
-        for (var i = 0; i < 100; i++)
+        // What the runtime makes once, when a lock is first waited for or code is compiled again, comes in one round; what each event costs comes in all.
+        var least = long.MaxValue;
+        for (var round = 0; round < 10; round++)
         {
-            _fixture.Telemetry.OnHandshakeEnded(in handshake);
-            _fixture.Telemetry.OnRehomed(in rehome, _fixture.Chat);
-            _fixture.Telemetry.OnPairEnded(in end, _fixture.Chat, endpoint);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 1000; i++)
+            {
+                _fixture.Telemetry.OnHandshakeEnded(in handshake);
+                _fixture.Telemetry.OnRehomed(in rehome, _fixture.Chat);
+                _fixture.Telemetry.OnPairEnded(in end, _fixture.Chat, endpoint);
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 1000; i++)
-        {
-            _fixture.Telemetry.OnHandshakeEnded(in handshake);
-            _fixture.Telemetry.OnRehomed(in rehome, _fixture.Chat);
-            _fixture.Telemetry.OnPairEnded(in end, _fixture.Chat, endpoint);
-        }
-
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, least);
     }
 
     private List<Sample> Samples(string family) => StrictMetricsParser.Parse(_fixture.Scrape(), true).Single(f => f.Name == family).Samples;
