@@ -41,9 +41,9 @@ internal sealed partial class Exchange
             BodyFault = e.StatusCode;
             Abort(ExchangeEnd.BadBody);
         }
-        catch (Exception e) when (IsInputOutput(e))
+        catch (Exception e) when (IsInputOutput(e) || _context.RequestAborted.IsCancellationRequested)
         {
-            Abort(ExchangeEnd.ClientGone);
+            Abort(ExchangeEnd.ClientGone);      // A body of HTTP/2 whose stream has ended has more than one way to say so.
         }
         catch (Exception e)
         {
