@@ -195,7 +195,15 @@ internal sealed partial class Exchange
         _isStopped = true;
         connection.Abort();
         _continue?.TrySetResult(false);
-        _context.Request.BodyReader.CancelPendingRead();
+        try
+        {
+            _context.Request.BodyReader.CancelPendingRead();
+        }
+        catch (Exception e) when (IsInputOutput(e))
+        {
+            // The client has left, and so is told who reads.
+        }
+
         await uploading.ConfigureAwait(false);
     }
 }
