@@ -30,12 +30,8 @@ public sealed class AllocationTests
 
         await Relay(all, messages / 50);
         var counted = harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient;
-        var before = AllocatedBy(harness.Loop);
-        await Relay(all, messages);
-        var allocated = AllocatedBy(harness.Loop) - before;
-
-        Assert.Equal(0, allocated);
-        Assert.Equal(messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
+        var rounds = await RelayWithoutAllocation(harness.Loop, () => Relay(all, messages));
+        Assert.Equal(rounds * messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
         foreach (var ends in all)
             ends.Dispose();
     }
@@ -61,12 +57,8 @@ public sealed class AllocationTests
 
         await Relay(all, Messages / 10);
         var counted = harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient;
-        var before = AllocatedBy(harness.Loop);
-        await Relay(all, Messages);
-        var allocated = AllocatedBy(harness.Loop) - before;
-
-        Assert.Equal(0, allocated);
-        Assert.Equal(Messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
+        var rounds = await RelayWithoutAllocation(harness.Loop, () => Relay(all, Messages));
+        Assert.Equal(rounds * Messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
         foreach (var ends in all)
             ends.Dispose();
     }
@@ -125,15 +117,29 @@ public sealed class AllocationTests
 
         _ = await RelayHeld(all, Messages / 10);
         var counted = harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient;
-        var before = AllocatedBy(harness.Loop);
-        var pings = await RelayHeld(all, Messages);
-        var allocated = AllocatedBy(harness.Loop) - before;
-
-        Assert.Equal(0, allocated);
+        var pings = 0;
+        var rounds = await RelayWithoutAllocation(harness.Loop, async () => pings += await RelayHeld(all, Messages));
         Assert.NotEqual(0, pings);
-        Assert.Equal(Messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
+        Assert.Equal(rounds * Messages, harness.Loop.Traffic[0].MessagesToEndpoint + harness.Loop.Traffic[0].MessagesToClient - counted);
         foreach (var ends in all)
             ends.Dispose();
+    }
+
+    /// <summary>
+    /// Relays until a round has allocated nothing on the loop's thread, five times at most, and tells how many it took: what the runtime makes once, when code is
+    /// compiled again or a collection takes the thread's buffer away, comes in one round; what each message costs comes in all.
+    /// </summary>
+    private static async Task<int> RelayWithoutAllocation(EventLoop.EventLoop loop, Func<Task> round)
+    {
+        for (var rounds = 1; ; rounds++)
+        {
+            var before = AllocatedBy(loop);
+            await round();
+            var allocated = AllocatedBy(loop) - before;
+            if (allocated == 0)
+                return rounds;
+            Assert.True(rounds < 5, $"every round allocates, the last {allocated} bytes");
+        }
     }
 
     /// <summary>What the loop's thread has allocated so far. The asking allocates on this thread only.</summary>

@@ -139,10 +139,11 @@ internal static class UpgradeHeads
     {
         output.Clear();
         output.Append("HTTP/1.1 101 Switching Protocols\r\n"u8);
+        var namesHeaders = head.HasConnectionOptions;
         foreach (var line in head)
         {
             if (!IsHopByHop(line.Name) && !IsHoldfast(line.Name) && !HeadRules.NameEquals(line.Name, "content-length"u8)
-                && !head.Lists(ResponseHeader.Connection, line.Name) && !filters.DropsResponseHeader(line.Name))
+                && !(namesHeaders && head.Lists(ResponseHeader.Connection, line.Name)) && !filters.DropsResponseHeader(line.Name))
                 AppendLine(output, line.Name, line.Value);
         }
 
@@ -160,12 +161,13 @@ internal static class UpgradeHeads
         output.Append((byte)' ');
         output.Append(head.Reason);
         output.Append("\r\n"u8);
+        var namesHeaders = head.HasConnectionOptions;
         foreach (var line in head)
         {
             var name = line.Name;
             var kept = HeadRules.NameEquals(name, "transfer-encoding"u8)
                 || (HeadRules.NameEquals(name, "upgrade"u8) && head.Status == 426)
-                || (!IsHopByHop(name) && !head.Lists(ResponseHeader.Connection, name));
+                || (!IsHopByHop(name) && !(namesHeaders && head.Lists(ResponseHeader.Connection, name)));
             if (kept && !IsHoldfast(name) && !filters.DropsResponseHeader(name))
                 AppendLine(output, name, line.Value);
         }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net.Sockets;
 using Holdfast.Gateway.Forwarding;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Wire.Http1;
@@ -19,6 +20,7 @@ internal sealed class ClientLink(int fd, PlainRequest request, OpenLinks links) 
 
     private readonly HttpContext _context = request.Context;
     private readonly CancellationToken _gone = request.Context.RequestAborted;
+    private readonly Socket? _socket = request.Context.Features.Get<IConnectionSocketFeature>()?.Socket;
     private readonly Lock _gate = new();
     private TaskCompletionSource? _answered;
     private volatile bool _hasAnswered;
@@ -54,7 +56,7 @@ internal sealed class ClientLink(int fd, PlainRequest request, OpenLinks links) 
     }
 
     /// <summary>Kestrel ends no direction alone; HTTP/2 has its own word for a stream's reset, and its connection's ends the read with an error.</summary>
-    protected override bool WasReset => IsHttp1 && _context.Features.Get<IConnectionSocketFeature>() is { } connection && IsClosed(connection.Socket);
+    protected override bool WasReset => IsHttp1 && _socket is not null && IsClosed(_socket);
 
     protected override void Abort()
     {

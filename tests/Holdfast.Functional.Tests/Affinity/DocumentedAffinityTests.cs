@@ -45,7 +45,8 @@ public sealed class DocumentedAffinityTests : IDisposable
             TestContext.Current.CancellationToken);
 
         var homes = new HashSet<int>();
-        for (var i = 0; i < 12; i++)
+        // Ports, and with them the homes of keys, are random: twelve visitors miss an endpoint once in fifty runs.
+        for (var i = 0; i < 12 || (homes.Count < 3 && i < 200); i++)
         {
             var visitor = new Visitor(gateway.Addresses[0]);
             var (target, headers) = kind switch

@@ -5,7 +5,6 @@ using Holdfast.Gateway.Admission;
 using Holdfast.Gateway.Routing;
 using Holdfast.Relay.Interop;
 using Holdfast.Tests.Routing;
-using Holdfast.Tests.Wire;
 using Xunit;
 
 namespace Holdfast.Tests.Admission;

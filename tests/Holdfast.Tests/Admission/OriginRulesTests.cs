@@ -2,7 +2,6 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using Holdfast.Gateway.Admission;
-using Holdfast.Tests.Wire;
 using Xunit;
 
 namespace Holdfast.Tests.Admission;

@@ -3,7 +3,6 @@ using FsCheck;
 using FsCheck.Fluent;
 using Holdfast.Gateway.Admission;
 using Holdfast.Relay.Interop;
-using Holdfast.Tests.Wire;
 using Xunit;
 
 namespace Holdfast.Tests.Admission;

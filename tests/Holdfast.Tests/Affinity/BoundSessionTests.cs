@@ -211,7 +211,7 @@ public sealed class BoundSessionTests
     public void Picking_by_a_key_allocates_nothing()
     {
         AffinityKey[] keys = [Plan.Returning(_endpoints[2]), new AffinityKey(0, 42)];
-        Wire.Allocations.AssertNone(() =>
+        Allocations.AssertNone(() =>
         {
             foreach (var key in keys)
                 Take(key)!.Release();

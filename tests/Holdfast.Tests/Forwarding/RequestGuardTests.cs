@@ -3,7 +3,6 @@ using Holdfast.Fuzz.Http1;
 using Holdfast.Gateway.Handshakes;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Relay.Buffers;
-using Holdfast.Tests.Wire;
 using Microsoft.AspNetCore.Http;
 using Xunit;
 

@@ -152,21 +152,16 @@ public sealed class OpenMetricsWriterTests : IDisposable
     {
         var counter = _meter.CreateCounter<long>("hot");
         var histogram = _meter.CreateHistogram("hot_seconds", "s", "", null, new InstrumentAdvice<double> { HistogramBucketBoundaries = [1] });
-        void Measure(int times)
+        var measured = 0;
+
+        Allocations.AssertNone(() =>
         {
-            for (var i = 0; i < times; i++)
-            {
-                counter.Add(1, new Tag("backend", "chat"), new Tag("reason", "eof"), new Tag("side", "upstream"));
-                histogram.Record(0.5, new Tag("backend", "chat"));
-            }
-        }
+            counter.Add(1, new Tag("backend", "chat"), new Tag("reason", "eof"), new Tag("side", "upstream"));
+            histogram.Record(0.5, new Tag("backend", "chat"));
+            measured++;
+        });
 
-        Measure(1000);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        Measure(10_000);
-
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-        Assert.Contains("hot_total{backend=\"chat\",reason=\"eof\",side=\"upstream\"} 11000\n", Scrape(true), StringComparison.Ordinal);
+        Assert.Contains($"hot_total{{backend=\"chat\",reason=\"eof\",side=\"upstream\"}} {measured}\n", Scrape(true), StringComparison.Ordinal);
     }
 
     [Fact]

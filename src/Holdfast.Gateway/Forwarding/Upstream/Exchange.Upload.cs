@@ -41,9 +41,9 @@ internal sealed partial class Exchange
             BodyFault = e.StatusCode;
             Abort(ExchangeEnd.BadBody);
         }
-        catch (Exception e) when (IsInputOutput(e) || _context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (IsInputOutput(e))
         {
-            Abort(ExchangeEnd.ClientGone);      // A body of HTTP/2 whose stream has ended has more than one way to say so.
+            Abort(ExchangeEnd.ClientGone);
         }
         catch (Exception e)
         {
