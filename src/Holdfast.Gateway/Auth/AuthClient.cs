@@ -1,9 +1,11 @@
 using System.Buffers;
 using System.Globalization;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using Holdfast.Api.Configuration;
+using Holdfast.Gateway.Tls;
 using Holdfast.Wire.Http1;
 
 namespace Holdfast.Gateway.Auth;
@@ -46,6 +48,8 @@ internal sealed class AuthClient(AuthOptions options, IReadOnlyList<string> copi
         PooledConnectionIdleTimeout = TimeSpan.FromSeconds(4),
         // So that a name's new addresses are found.
         PooledConnectionLifetime = TimeSpan.FromMinutes(2),
+        // Each handshake works on a copy. No other host is asked for a link of the chain: that would block a thread for as long as it pleases.
+        SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = Authorities.PolicyForServers(null) },
     });
 
     /// <summary>Throws what goes wrong: <see cref="Describe(Exception)"/> knows it.</summary>

@@ -36,9 +36,9 @@ internal sealed class GatewayProcess : IAsyncDisposable
     public Task<int> Exited => _process.Exited;
 
     public static async Task<GatewayProcess> StartAsync(
-        GatewaySetup setup, int descriptors = 0, bool neighbour = true, bool configMap = false, bool pipe = false, int processors = 0)
+        GatewaySetup setup, int descriptors = 0, bool neighbour = true, bool configMap = false, bool pipe = false, int processors = 0, string? authorities = null)
     {
-        var gateway = await LaunchAsync(setup, descriptors, configMap, pipe, processors);
+        var gateway = await LaunchAsync(setup, descriptors, configMap, pipe, processors, authorities);
         try
         {
             await Processes.UntilAsync(
@@ -65,7 +65,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
     /// <param name="configMap">The file is mounted as Kubernetes mounts it.</param>
     /// <param name="pipe">The file reaches the gateway through a pipe.</param>
     /// <param name="processors">As many as .NET sees; 0: those of the machine.</param>
-    public static Task<GatewayProcess> LaunchAsync(GatewaySetup setup, int descriptors = 0, bool configMap = false, bool pipe = false, int processors = 0)
+    /// <param name="authorities">The file of the system's certificate authorities; null: the machine's.</param>
+    public static Task<GatewayProcess> LaunchAsync(GatewaySetup setup, int descriptors = 0, bool configMap = false, bool pipe = false, int processors = 0, string? authorities = null)
     {
         var gateway = new GatewayProcess();
         if (configMap)
@@ -75,6 +76,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
         var environment = new Dictionary<string, string>(StringComparer.Ordinal);
         if (processors > 0)
             environment["DOTNET_PROCESSOR_COUNT"] = processors.ToString(CultureInfo.InvariantCulture);
+        if (authorities is not null)
+            environment["SSL_CERT_FILE"] = authorities;
         // A runner in the background, or under nohup, hands down signals that are ignored.
         gateway._process = ChildProcess.Start(
             new ChildSpec("/bin/sh", ["-c", limit + (pipe ? "mkfifo \"$1.pipe\"; cat \"$1\" > \"$1.pipe\" & exec env --default-signal=INT,HUP dotnet \"$0\" gateway --config \"$1.pipe\"" : "exec env --default-signal=INT,HUP nice -n 19 dotnet \"$0\" gateway --config \"$1\""), Path.Combine(Processes.ToolDirectory, "holdfast.dll"), gateway.ConfigurationFile], environment),

@@ -20,7 +20,8 @@ internal sealed class TlsPeer : IDisposable
     {
         var peer = RawPeer.Accept(listener);
         var tls = new SslStream(new NetworkStream(peer.Socket, ownsSocket: false));
-        tls.AuthenticateAsServer(certificate);
+        // Offline: the rest of the chain is not looked for.
+        tls.AuthenticateAsServer(new SslServerAuthenticationOptions { ServerCertificateContext = SslStreamCertificateContext.Create(certificate, null, offline: true) });
         return new TlsPeer(peer, tls);
     }
 
@@ -28,10 +29,16 @@ internal sealed class TlsPeer : IDisposable
 
     public string AnswerUpgrade()
     {
+        var head = ReceiveHead();
+        Send(System.Text.Encoding.ASCII.GetBytes(Upgrades.Switching(head)));
+        return head;
+    }
+
+    public string ReceiveHead()
+    {
         var head = "";
         while (!head.EndsWith("\r\n\r\n", StringComparison.Ordinal))
             head += (char)Receive(1)[0];
-        Send(System.Text.Encoding.ASCII.GetBytes(Upgrades.Switching(head)));
         return head;
     }
 

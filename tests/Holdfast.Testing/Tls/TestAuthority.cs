@@ -59,6 +59,8 @@ public sealed class TestAuthority : IDisposable
             request.CertificateExtensions.Add(alternatives.Build());
         }
 
+        if (wanted.IssuerAt is { } issuer)
+            request.CertificateExtensions.Add(new X509AuthorityInformationAccessExtension(null, [issuer.AbsoluteUri]));
         var now = DateTimeOffset.UtcNow;
         var (from, to) = (now + wanted.From, now + wanted.To);
         using var signed = wanted.SelfSigned ? request.CreateSelfSigned(from, to) : Sign(request, from, to);
@@ -99,6 +101,9 @@ public sealed record TestRequest
     public bool SelfSigned { get; init; }
 
     public bool ForClients { get; init; }
+
+    /// <summary>Where it says that its issuer's certificate is to be had.</summary>
+    public Uri? IssuerAt { get; init; }
 
     /// <summary>From now.</summary>
     public TimeSpan From { get; init; } = TimeSpan.FromDays(-100);
