@@ -47,6 +47,31 @@ public sealed class KeepAliveTests
     }
 
     [Fact]
+    public async Task As_many_connections_are_kept_as_there_were_requests_at_once()
+    {
+        const int Requests = 300;
+        await using var peers = await HttpPeers.StartAsync();
+        var clients = Enumerable.Range(0, Requests).Select(_ => peers.Connect()).ToList();
+        clients.ForEach(c => c.Send(HttpPeers.Get("/1")));
+        var endpoints = clients.Select(_ => peers.Accept()).ToList();
+        for (var round = 1; round <= 2; round++)
+        {
+            endpoints.ForEach(e =>
+            {
+                Assert.StartsWith($"GET /{round} ", e.ReceiveHead(), StringComparison.Ordinal);
+                e.Send(HttpPeers.Ok("ok", "Keep-Alive: timeout=61"));
+            });
+            Assert.All(clients, c => Assert.Equal("ok", HttpPeers.Answer(c).Body));
+            await Processes.UntilAsync(() => peers.Gateway.Host.IdleUpstreamConnections == Requests, "the connections were kept");
+            if (round == 1)
+                clients.ForEach(c => c.Send(HttpPeers.Get("/2")));
+        }
+
+        peers.AssertNoConnection();
+        clients.Concat(endpoints).ToList().ForEach(p => p.Dispose());
+    }
+
+    [Fact]
     public async Task Pipelined_requests_are_answered_in_their_order()
     {
         await using var peers = await HttpPeers.StartAsync();

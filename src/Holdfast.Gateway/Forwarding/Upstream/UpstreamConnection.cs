@@ -56,8 +56,11 @@ internal sealed class UpstreamConnection
     /// <summary>When it is put aside: until when it may be used, on the pool's clock.</summary>
     public long IdleUntil { get; set; }
 
-    /// <summary>An idle connection that can be read is closed, or says what nobody asked. The kernel is asked: what it knows of an end may not have come through yet.</summary>
-    public bool IsReadable => _ahead.IsCompleted || _socket.Poll(0, SelectMode.SelectRead);
+    /// <summary>What waits is known to have been closed, or to say what nobody asked.</summary>
+    public bool HasEnded => _ahead.IsCompleted;
+
+    /// <summary><see cref="HasEnded"/>, and the kernel is asked: what it knows of an end may not have come through yet.</summary>
+    public bool IsReadable => HasEnded || _socket.Poll(0, SelectMode.SelectRead);
 
     /// <summary>What was read and not yet consumed.</summary>
     public ReadOnlySpan<byte> Window => _bytes.AsSpan(_start, _end - _start);
