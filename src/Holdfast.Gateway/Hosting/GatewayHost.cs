@@ -11,66 +11,23 @@ using Holdfast.Gateway.Health;
 using Holdfast.Gateway.Holding;
 using Holdfast.Gateway.Listeners;
 using Holdfast.Gateway.Telemetry;
-using Holdfast.Gateway.Tls;
 using Holdfast.Relay.EventLoop;
 using Holdfast.Relay.Interop;
-using Holdfast.Relay.Pairs;
-using Holdfast.Wire.WebSocket;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Holdfast.Gateway.Hosting;
-
-/// <summary>What a gateway process is started with, beside its configuration.</summary>
-public sealed record GatewayHostOptions
-{
-    /// <summary>Event loops; 0: one per core.</summary>
-    public int Loops { get; init; }
-
-    /// <summary>Where access log lines go; null: nowhere. Written by one thread; not disposed.</summary>
-    public Stream? AccessLog { get; init; }
-
-    public TimeProvider Time { get; init; } = TimeProvider.System;
-
-    /// <summary>The clock of loops and load balancing; null: the machine's coarse one. Who sets it wakes the loops when it jumps.</summary>
-    internal TimeProvider? LoopTime { get; init; }
-
-    /// <summary>The file that the configuration was read from, watched from the start on; null: it came from elsewhere.</summary>
-    public ConfigurationContent? File { get; init; }
-
-    /// <summary>How long a client of plain HTTP may take over one piece of an answer.</summary>
-    internal TimeSpan LongestPiece { get; init; } = HttpForwarder.LongestPiece;
-
-    /// <summary>Where names are looked up.</summary>
-    internal ResolverSources Names { get; init; } = new();
-
-    /// <summary>Of the gateway's own messages, on standard error.</summary>
-    public LogLevel LogLevel { get; init; } = LogLevel.Information;
-}
 
 /// <summary>
 /// A running gateway: loops that own the WebSockets, and one Kestrel for the admin API and for requests that are no upgrades. Start,
 /// then <see cref="StopAsync"/> once.
 /// </summary>
-public sealed class GatewayHost : IAsyncDisposable
+public sealed partial class GatewayHost : IAsyncDisposable
 {
-    /// <summary>A pair's own bound for an end in order is 5 s; after that it is reset.</summary>
-    private const int CloseWait = 6_000;
-
-    /// <summary>How long a stop waits for what it must not depend on.</summary>
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
-
     private readonly GatewayRuntime _runtime;
     private readonly ListenerSet _listeners;
     private readonly AdminToken _token;
@@ -108,40 +65,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _token = new AdminToken(configuration.Admin);
         var guards = new RequestGuards(options.Time);
 
-        // Empty: no settings file, variable or argument but our own decides anything here.
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, QuietLifetime>());
-        builder.Logging.SetMinimumLevel(options.LogLevel).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
-            // All it would tell of a request is told by the access log; while it may log anything, it makes an activity for each.
-            .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None)
-            // What it warns of, any client can bring about.
-            .AddFilter("Microsoft.AspNetCore.Server.Kestrel", LogLevel.Error);
-        builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "yyyy-MM-ddTHH:mm:ss.fffZ "));
-        builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
-        builder.Services.AddSingleton<IConnectionListenerFactory, SocketTransportFactory>();
-        builder.Services.AddSingleton(s => new HandOffListenerFactory(_runtime, s.GetRequiredService<ILogger<HandOffListenerFactory>>()));
-        builder.Services.AddSingleton<IConnectionListenerFactory>(static s => s.GetRequiredService<HandOffListenerFactory>());
-        builder.Services.AddRoutingCore();
-        builder.Services.AddMetrics();
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.AllowResponseHeaderCompression = false;
-            kestrel.Limits.MaxRequestBodySize = null;       // The endpoint's to limit.
-            // Above our own (RequestGuard, Http2Head, the trailers of ChunkedScanner), so that these decide, and say why: a second net.
-            kestrel.Limits.MaxRequestLineSize = kestrel.Limits.MaxRequestHeadersTotalSize = 64 * 1024;
-            kestrel.Limits.MaxRequestHeaderCount = 256;
-            kestrel.Limits.Http2.MaxRequestHeaderFieldSize = 32 * 1024;
-            // Whoever writes an answer bounds its time; on HTTP/2 the server would end a whole connection for one stream that is not read.
-            kestrel.Limits.MinResponseDataRate = null;
-            // Values are the peers' bytes, to be passed on as they are.
-            kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => System.Text.Encoding.Latin1;
-            kestrel.Listen(configuration.Admin.Address, static l => l.Protocols = HttpProtocols.Http1);
-            kestrel.Listen(new HandOffEndPoint(isTls: false), l => (l.Protocols, _) = (HttpProtocols.Http1, l.Use(guards.Middleware)));
-            TlsListening.Limit(kestrel.Limits.Http2);
-            kestrel.Listen(new HandOffEndPoint(isTls: true), l => TlsListening.Use(l, _runtime, guards, name => _telemetry?.OnTlsHandshakeFailed(name)));
-        });
-        _app = builder.Build();
+        _app = GatewayServer.Build(_runtime, configuration.Admin.Address, options.LogLevel, guards, name => _telemetry?.OnTlsHandshakeFailed(name));
         _logger = _runtime.Logger = _app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Holdfast.Gateway");
         if (options.File is { } file)
             _live = new LiveConfiguration(file, _runtime.Configuration, ApplyAsync, options.Time, _logger);
@@ -153,13 +77,7 @@ public sealed class GatewayHost : IAsyncDisposable
         _resolver = new Resolver(options.Names, options.Time);
         _discovery = new EndpointDiscovery(_runtime, _resolver, _telemetry.OnLookup, _logger);
         _health = new HealthMonitor(_runtime, _telemetry.OnChecked, RandomNumberGenerator.GetInt32(int.MaxValue));
-        _app.Use((context, next) => context.Features.Get<ClientConnection>() is { } client ? _server.ServeAsync(context, client) : next(context));
-        _app.Use(static (context, next) =>
-        {
-            // As Kestrel's default, which does not hold here.
-            context.Features.Get<IHttpMinResponseDataRateFeature>()?.MinDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
-            return next(context);
-        });
+        GatewayServer.Use(_app, _server);
         _app.UseRouting();
         _app.MapAdmin(_runtime, _telemetry, _token, () => _ = StopAsync(atOnce: false));
     }
@@ -235,55 +153,6 @@ public sealed class GatewayHost : IAsyncDisposable
     /// <summary>Applies what the configuration file holds now, without waiting for it to settle; any thread. Does not wait for it.</summary>
     public void Reread() => _live?.LookNow();
 
-    /// <summary>
-    /// Leaves in order: readiness fails at once, the gateway goes on accepting for shutdown.delay since balancers learn late, then
-    /// connections are told 1012 and end, spread over shutdown.duration. A second call, or <paramref name="atOnce"/>, skips the waits.
-    /// </summary>
-    public Task StopAsync(bool atOnce)
-    {
-        lock (_gate)
-        {
-            if (atOnce || _stop is not null)
-                _hurry.Cancel();
-            return _stop ??= StopAndTellAsync();
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_stopped.IsCancellationRequested)
-            return;
-        await _stopped.CancelAsync().ConfigureAwait(false);
-        // What applies a change posts to loops, and waits for them. Not for ever: it may be a file server that does not answer.
-        if (_live is not null)
-            await Task.WhenAny(_live.DisposeAsync().AsTask(), Task.Delay(StopPatience, _runtime.Time)).ConfigureAwait(false);
-        _ = await _applying.WaitAsync(StopPatience).ConfigureAwait(false);
-        // The admin API posts to loops: it goes first.
-        _runtime.Phase = GatewayPhase.Stopped;
-        using (var patience = new CancellationTokenSource(StopPatience, _runtime.Time))
-            await _app.StopAsync(patience.Token).ConfigureAwait(false);
-        foreach (var loop in _runtime.Loops)
-            loop.Dispose();
-        await _health.DisposeAsync().ConfigureAwait(false);
-        await _runtime.Certificates.DisposeAsync().ConfigureAwait(false);
-        await _forgetting.ConfigureAwait(false);
-        await _discovery.DisposeAsync().ConfigureAwait(false);
-        _resolver.Dispose();
-        _otlp?.Dispose();
-        _telemetry.Dispose();
-        _forwarder.Dispose();
-        _runtime.Links.Dispose();
-        foreach (var backend in _runtime.KnownBackends)
-        {
-            backend.Auth?.Dispose();
-            backend.Queue.Dispose();
-        }
-
-        await _app.DisposeAsync().ConfigureAwait(false);
-        if (_stop is null)
-            _ended.TrySetResult();
-    }
-
     private async Task StartAsync(GatewayHostOptions options, CancellationToken cancel)
     {
         var descriptors = Sys.DescriptorLimit();
@@ -329,75 +198,6 @@ public sealed class GatewayHost : IAsyncDisposable
         _live?.Start();
     }
 
-    private async Task StopAndTellAsync()
-    {
-        try
-        {
-            await StopCoreAsync().ConfigureAwait(false);
-            _ended.TrySetResult();
-        }
-        catch (Exception e)
-        {
-            // Whoever waits for the end must hear of it, and so must whoever asked.
-            _ended.TrySetException(e);
-            throw;
-        }
-    }
-
-    private async Task StopCoreAsync()
-    {
-        _runtime.Phase = GatewayPhase.Draining;
-        if (!_hurry.IsCancellationRequested)
-        {
-            HostLog.Draining(_logger, _configuration.Shutdown.Delay, _runtime.Established);
-            await DelayAsync(_configuration.Shutdown.Delay, _hurry.Token).ConfigureAwait(false);
-        }
-
-        _runtime.Phase = GatewayPhase.Closing;
-        HostLog.Closing(_logger, _runtime.Established);
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20), _runtime.Time);
-        await DrainAsync(timer).ConfigureAwait(false);
-        var deadline = _runtime.Clock.Milliseconds + CloseWait;
-        do
-        {
-            // Each time anew: a loop may be given a connection that another had accepted before it stopped listening.
-            foreach (var loop in _runtime.Loops)
-            {
-                loop.Post(static l =>
-                {
-                    l.StopListening();
-                    l.CloseAll(EndReason.Shutdown, CloseCode.ServiceRestart, CloseCode.GoingAway);
-                });
-            }
-
-            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
-        }
-        while ((_runtime.Loops.Any(static l => l.Load > 0) || _runtime.Links.Count > 0) && _runtime.Clock.Milliseconds < deadline);
-
-        await DisposeAsync().ConfigureAwait(false);
-        HostLog.Stopped(_logger);
-    }
-
-    /// <summary>
-    /// Spreads the closes over shutdown.duration, so that clients do not all come back at once; plain requests have as long to get their answers. Ends early when hurried.
-    /// </summary>
-    private async Task DrainAsync(PeriodicTimer timer)
-    {
-        var start = _runtime.Clock.Milliseconds;
-        var plan = new DrainPlan(start, (int)_configuration.Shutdown.Duration.TotalMilliseconds, CloseCode.ServiceRestart);
-        foreach (var loop in _runtime.Loops)
-        {
-            loop.Post(l =>
-            {
-                l.StopListening();
-                l.Drain(endpointId: null, plan);
-            });
-        }
-
-        while (_runtime.Clock.Milliseconds - start < plan.Duration && _runtime.Established + _server.InFlight > 0 && !_hurry.IsCancellationRequested)
-            _ = await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false);
-    }
-
     /// <summary>The keys that wait for a restart.</summary>
     private List<string> ApplyAdmin(AdminOptions admin)
     {
@@ -440,24 +240,4 @@ public sealed class GatewayHost : IAsyncDisposable
     /// <summary>Called on loop threads, which do not log.</summary>
     private void OnBug(Exception exception) => ThreadPool.UnsafeQueueUserWorkItem(
         static state => HostLog.Bug(state._logger, state.exception), (_logger, exception), preferLocal: false);
-
-    private async Task DelayAsync(TimeSpan time, CancellationToken cancel)
-    {
-        try
-        {
-            await Task.Delay(time, _runtime.Time, cancel).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            // Hurried.
-        }
-    }
-
-    /// <summary>Signals are the command's business: the framework's lifetime would stop the server at the first SIGTERM.</summary>
-    private sealed class QuietLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-    }
 }

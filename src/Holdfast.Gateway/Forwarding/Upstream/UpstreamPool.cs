@@ -12,10 +12,10 @@ namespace Holdfast.Gateway.Forwarding.Upstream;
 internal sealed class UpstreamPool : IDisposable
 {
     /// <summary>
-    /// Idle connections of all endpoints together, about 5 kB each. Below it a burst keeps what it has opened for as long as it lasts: where fewer were kept than there are requests
-    /// at once, the rest would open a connection for each request, at three times the cost (measured: bench/README.md).
+    /// Idle connections of all endpoints together: some 20 MB of live objects, which collections walk. There is no bound for one endpoint: with fewer kept than there are requests at
+    /// once, the rest open a connection each (measured: bench/README.md).
     /// </summary>
-    public const int MostIdle = 16 * 1024;
+    public const int MostIdle = 4096;
 
     /// <summary>How long one may wait for its next request: Node closes after 5 s, and a request that is written to a connection just then is lost.</summary>
     public static readonly TimeSpan UsualIdle = TimeSpan.FromSeconds(4);
