@@ -15,6 +15,7 @@ internal abstract class ReplicaSocket(WebSocket socket, long stream, ReplicaApp 
     private readonly SemaphoreSlim _writing = new(1);
     private readonly CancellationTokenSource _over = new();
     private long _counter;
+    private volatile bool _hasSaidGoodbye;
 
     protected ReplicaApp App => app;
 
@@ -42,8 +43,8 @@ internal abstract class ReplicaSocket(WebSocket socket, long stream, ReplicaApp 
                 if (!read.EndOfMessage)
                     continue;
 
-                // Who has said goodbye listens to nothing more (RFC 6455 section 1.4).
-                if (!stopping.IsCancellationRequested)
+                // Who has said goodbye listens to nothing more (RFC 6455 section 1.4). Until it is said the library answers pings, which proves what came before them read.
+                if (!_hasSaidGoodbye)
                     Take(message.GetBuffer().AsSpan(0, (int)message.Length));
                 message.SetLength(0);
             }
@@ -112,6 +113,7 @@ internal abstract class ReplicaSocket(WebSocket socket, long stream, ReplicaApp 
         try
         {
             await WriteAsync(() => socket.CloseOutputAsync(WebSocketCloseStatus.EndpointUnavailable, null, _over.Token));
+            _hasSaidGoodbye = true;
             _over.CancelAfter(CloseTimeout);
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
