@@ -142,7 +142,7 @@ internal sealed class SystemRun(
         if ((system.Failure ?? fleet.Failure) is { } failure)
             throw new RehearseException(failure);
         var records = clients.Select(c => c.Record()).ToList();
-        var ends = records.Sum(r => 1L + r.Disconnects.Count);
+        var ends = records.ToDictionary(r => r.Number, r => 1 + r.Disconnects.Count);
         var unknown = await system.UnknownAsync(ends, cancel);
         var evidence = new Evidence(records, JournalReader.ReadAll(_journals), fleet.Ends, until, HasOrderedAnswers);
         if (options.Keep is not null)

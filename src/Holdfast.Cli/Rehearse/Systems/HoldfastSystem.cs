@@ -67,10 +67,10 @@ internal sealed class HoldfastSystem : IFrontSystem
         }
     }
 
-    public async Task<IReadOnlyDictionary<int, long>?> UnknownAsync(long connections, CancellationToken cancel)
+    public async Task<IReadOnlyDictionary<int, long>?> UnknownAsync(IReadOnlyDictionary<int, int> ends, CancellationToken cancel)
     {
         var began = _setting.Time.GetTimestamp();
-        while (_log.Ends < connections && _setting.Time.GetElapsedTime(began) < LogLimit)
+        while (!_log.Has(ends) && _setting.Time.GetElapsedTime(began) < LogLimit)
             await Task.Delay(Poll, _setting.Time, cancel);
         return _log.Unknown;
     }

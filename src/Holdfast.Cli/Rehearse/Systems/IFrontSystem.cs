@@ -22,6 +22,6 @@ internal interface IFrontSystem : IAsyncDisposable
     Task StartAsync(CancellationToken cancel);
 
     /// <summary>After all clients have left: how many messages of each connection it calls unknown; null: it does not tell.</summary>
-    /// <param name="connections">That were opened.</param>
-    Task<IReadOnlyDictionary<int, long>?> UnknownAsync(long connections, CancellationToken cancel);
+    /// <param name="ends">How often each connection has ended.</param>
+    Task<IReadOnlyDictionary<int, long>?> UnknownAsync(IReadOnlyDictionary<int, int> ends, CancellationToken cancel);
 }

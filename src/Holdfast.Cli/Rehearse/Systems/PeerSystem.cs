@@ -84,7 +84,7 @@ internal abstract class PeerSystem : IFrontSystem, IEndpointNews
         _running = ApplyAllAsync(first, _process);
     }
 
-    public Task<IReadOnlyDictionary<int, long>?> UnknownAsync(long connections, CancellationToken cancel) =>
+    public Task<IReadOnlyDictionary<int, long>?> UnknownAsync(IReadOnlyDictionary<int, int> ends, CancellationToken cancel) =>
         Task.FromResult<IReadOnlyDictionary<int, long>?>(null);
 
     public virtual async ValueTask DisposeAsync()

@@ -9,18 +9,8 @@ internal sealed class UnknownLog
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<int, long> _unknown = [];
-    private long _ends;
+    private readonly Dictionary<int, int> _ends = [];
     private bool _isTold;
-
-    /// <summary>Lines of ended connections so far.</summary>
-    public long Ends
-    {
-        get
-        {
-            lock (_lock)
-                return _ends;
-        }
-    }
 
     /// <summary>Null: no line had such a count.</summary>
     public IReadOnlyDictionary<int, long>? Unknown
@@ -30,6 +20,13 @@ internal sealed class UnknownLog
             lock (_lock)
                 return _isTold ? new Dictionary<int, long>(_unknown) : null;
         }
+    }
+
+    /// <summary>The lines of so many ends of each of these connections have come; those of others say nothing of them.</summary>
+    public bool Has(IReadOnlyDictionary<int, int> ends)
+    {
+        lock (_lock)
+            return ends.All(e => _ends.GetValueOrDefault(e.Key) >= e.Value);
     }
 
     /// <summary>A line of the gateway's output, whatever it holds.</summary>
@@ -45,7 +42,7 @@ internal sealed class UnknownLog
                 return;
             lock (_lock)
             {
-                _ends++;
+                _ends[connection] = _ends.GetValueOrDefault(connection) + 1;
                 if (!end.TryGetProperty("unknown", out var unknown))
                     return;
                 _isTold = true;
